@@ -1,0 +1,198 @@
+//! Control frames: the greeting and the few words that are not part of a round's data.
+//!
+//! MessagePack maps with named fields, at most [`CONTROL_MAX`] bytes. A greeting carries the
+//! version of the protocol and the id of the network, so that two sides that could not
+//! understand each other part with a reason instead of garbage.
+
+use rmp_serde::Deserializer;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::frame::{CONTROL_MAX, HEADER_LEN, Header, Kind};
+use crate::network_file::NetworkId;
+
+/// Everything that a control frame can say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Control {
+    /// The first frame on every connection, from the side that opened it.
+    Hello {
+        /// [`PROTOCOL_VERSION`](crate::params::PROTOCOL_VERSION) of the sender.
+        protocol: u16,
+        /// The network that the sender means to talk to.
+        network: NetworkId,
+    },
+    /// The answer to a hello that fits.
+    Welcome {
+        /// The version that is spoken from here on.
+        protocol: u16,
+    },
+    /// The answer to a hello that does not fit; the connection ends.
+    Refused {
+        /// Why.
+        reason: Refusal,
+    },
+    /// On a link: a round will not come back.
+    Abort {
+        /// The round.
+        round: u64,
+        /// Why.
+        reason: AbortReason,
+    },
+    /// The sender is about to close the connection.
+    Goodbye {
+        /// Why.
+        reason: Farewell,
+    },
+}
+
+/// Why a hello was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+pub enum Refusal {
+    /// The versions differ.
+    #[error("the server speaks another version of the protocol: update one of the two")]
+    Version,
+    /// The networks differ.
+    #[error("the server belongs to another network: ask its operator for the network file")]
+    Network,
+    /// No room for another connection.
+    #[error("the server is full: try again later")]
+    Full,
+    /// The server is going down.
+    #[error("the server is shutting down: try again later")]
+    ShuttingDown,
+}
+
+/// Why a round was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+pub enum AbortReason {
+    /// A round with this number, or a later one, has run already.
+    #[error("the hop has run this round or a later one")]
+    AlreadyRun,
+    /// The hop could not record that it runs the round.
+    #[error("the hop could not record the round")]
+    NotRecorded,
+    /// Too many rounds are under way.
+    #[error("too many rounds are under way at the hop")]
+    Busy,
+    /// The batch has more slots, or slots of another length, than it may have.
+    #[error("the batch does not have the shape of a batch")]
+    BadBatch,
+    /// A later hop cannot be reached, or the connection to it broke.
+    #[error("the next hop cannot be reached")]
+    Unreachable,
+    /// A later hop did not answer in time.
+    #[error("the next hop did not answer in time")]
+    TooSlow,
+    /// A later hop returned another number of replies than it was sent onions.
+    #[error("the next hop returned a wrong number of replies")]
+    WrongCount,
+    /// The hop is going down.
+    #[error("the hop is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a connection is about to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+pub enum Farewell {
+    /// The server is going down.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    /// Nothing came for too long.
+    #[error("nothing was heard for too long")]
+    Idle,
+    /// The peer broke the protocol.
+    #[error("the protocol was not kept")]
+    Protocol,
+}
+
+/// Bytes that are not exactly one control message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a control message")]
+pub struct BadControl;
+
+impl Control {
+    /// The whole frame.
+    #[must_use]
+    pub fn to_frame(&self) -> Vec<u8> {
+        let body = rmp_serde::to_vec_named(self).expect("a control message can be encoded");
+        debug_assert!(body.len() <= CONTROL_MAX);
+        let mut out = Vec::with_capacity(HEADER_LEN + body.len());
+        Header::put(Kind::Control, body.len(), &mut out);
+        out.extend_from_slice(&body);
+        out
+    }
+
+    /// Parses a body.
+    ///
+    /// # Errors
+    /// [`BadControl`] if it is anything but one whole message.
+    pub fn decode(body: &[u8]) -> Result<Self, BadControl> {
+        let mut rest = body;
+        let control =
+            Self::deserialize(&mut Deserializer::new(&mut rest)).map_err(|_| BadControl)?;
+        if !rest.is_empty() {
+            return Err(BadControl);
+        }
+        Ok(control)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::PROTOCOL_VERSION;
+    use proptest::prelude::*;
+
+    fn all() -> Vec<Control> {
+        vec![
+            Control::Hello {
+                protocol: PROTOCOL_VERSION,
+                network: NetworkId([7; 32]),
+            },
+            Control::Welcome {
+                protocol: PROTOCOL_VERSION,
+            },
+            Control::Refused {
+                reason: Refusal::Network,
+            },
+            Control::Abort {
+                round: u64::MAX,
+                reason: AbortReason::WrongCount,
+            },
+            Control::Goodbye {
+                reason: Farewell::ShuttingDown,
+            },
+        ]
+    }
+
+    #[test]
+    fn messages_round_trip_and_nothing_may_follow() {
+        for control in all() {
+            let frame = control.to_frame();
+            assert_eq!(Control::decode(&frame[HEADER_LEN..]), Ok(control));
+            let mut longer = frame[HEADER_LEN..].to_vec();
+            longer.push(0);
+            assert_eq!(Control::decode(&longer), Err(BadControl));
+            assert_eq!(
+                Control::decode(&frame[HEADER_LEN..frame.len() - 1]),
+                Err(BadControl)
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything_decodes_to_an_error_or_a_message(bytes: Vec<u8>) {
+            let _ = Control::decode(&bytes);
+        }
+
+        #[test]
+        fn mutated_messages_do_not_panic(which in 0usize..5, at: usize, with: u8) {
+            let mut body = all()[which].to_frame()[HEADER_LEN..].to_vec();
+            let at = at % body.len();
+            body[at] = with;
+            let _ = Control::decode(&body);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The 400 signed bytes inside a message: what is said, and what has arrived.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::codec::{DecodeError, Reader};
+
+/// Bytes that one message can carry.
+pub const BODY_LEN: usize = 336;
+
+const FLAG_DONE: u8 = 1;
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Only acknowledges; has no place in the stream.
+    Idle = 0,
+    /// A fragment of a text.
+    Data = 1,
+    /// The sender starts to talk.
+    Begin = 2,
+    /// The sender has nothing more to say.
+    End = 3,
+}
+
+/// Numbers the texts of a sender, so that fragments find together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub u32);
+
+/// At most [`BODY_LEN`] bytes of text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    bytes: [u8; BODY_LEN],
+    len: u16,
+}
+
+/// More bytes than a body can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} bytes are more than the {BODY_LEN} of one message")]
+pub struct BodyTooLong(pub usize);
+
+impl Body {
+    /// A body of these bytes.
+    ///
+    /// # Errors
+    /// [`BodyTooLong`] if there are more than [`BODY_LEN`].
+    pub fn new(text: &[u8]) -> Result<Self, BodyTooLong> {
+        let mut bytes = [0; BODY_LEN];
+        bytes
+            .get_mut(..text.len())
+            .ok_or(BodyTooLong(text.len()))?
+            .copy_from_slice(text);
+        let len = u16::try_from(text.len()).map_err(|_| BodyTooLong(text.len()))?;
+        Ok(Self { bytes, len })
+    }
+
+    /// A body without bytes.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            bytes: [0; BODY_LEN],
+            len: 0,
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl fmt::Debug for Body {
+    /// What people say does not belong in any output of ours.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.len)
+    }
+}
+
+/// The signed content of a message. Byte table: `PROTOCOL.md`, section "Peer messages".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// What it is for.
+    pub kind: Kind,
+    /// The sender has been heard out and has heard the peer out: it needs nothing more.
+    pub done: bool,
+    /// Place in the sender's stream; 0 for [`Kind::Idle`].
+    pub seq: u32,
+    /// The sender has everything of the peer's stream below this.
+    pub ack: u32,
+    /// Bit `i` (least significant first): the sender also has `ack + 1 + i`.
+    pub selective_ack: u32,
+    /// Which text the body belongs to.
+    pub message_id: MessageId,
+    /// Which fragment of it this is, from 0.
+    pub fragment_index: u16,
+    /// How many fragments it has.
+    pub fragment_count: u16,
+    /// When it was written, milliseconds since the Unix epoch, by the sender's clock.
+    pub sent_ms: u64,
+    /// The sender's ratchet key; zero while sessions have no ratchet.
+    pub ratchet: [u8; 32],
+    /// The text.
+    pub body: Body,
+}
+
+impl Content {
+    /// A message that says nothing: to be filled in.
+    #[must_use]
+    pub fn idle() -> Self {
+        Self {
+            kind: Kind::Idle,
+            done: false,
+            seq: 0,
+            ack: 0,
+            selective_ack: 0,
+            message_id: MessageId(0),
+            fragment_index: 0,
+            fragment_count: 0,
+            sent_ms: 0,
+            ratchet: [0; 32],
+            body: Body::empty(),
+        }
+    }
+
+    /// Writes the content to `out`, which has exactly its length.
+    pub(super) fn encode(&self, out: &mut [u8]) {
+        let fields: [&[u8]; 12] = [
+            &[self.kind as u8],
+            &[if self.done { FLAG_DONE } else { 0 }],
+            &self.body.len.to_be_bytes(),
+            &self.seq.to_be_bytes(),
+            &self.ack.to_be_bytes(),
+            &self.selective_ack.to_be_bytes(),
+            &self.message_id.0.to_be_bytes(),
+            &self.fragment_index.to_be_bytes(),
+            &self.fragment_count.to_be_bytes(),
+            &self.sent_ms.to_be_bytes(),
+            &self.ratchet,
+            &self.body.bytes,
+        ];
+        let mut at = 0;
+        for field in fields {
+            out[at..at + field.len()].copy_from_slice(field);
+            at += field.len();
+        }
+        debug_assert_eq!(at, out.len());
+    }
+
+    /// Parses the content of a message whose signature fits.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let kind = Kind::from_byte(reader.u8()?)?;
+        let done = match reader.u8()? {
+            0 => false,
+            FLAG_DONE => true,
+            _ => return Err(DecodeError::BadValue("flags")),
+        };
+        let len = reader.u16()?;
+        let content = Self {
+            kind,
+            done,
+            seq: reader.u32()?,
+            ack: reader.u32()?,
+            selective_ack: reader.u32()?,
+            message_id: MessageId(reader.u32()?),
+            fragment_index: reader.u16()?,
+            fragment_count: reader.u16()?,
+            sent_ms: reader.u64()?,
+            ratchet: reader.array()?,
+            body: Body {
+                bytes: reader.array()?,
+                len,
+            },
+        };
+        reader.finish()?;
+        content.check()
+    }
+
+    fn check(self) -> Result<Self, DecodeError> {
+        let rest = self.body.bytes.get(usize::from(self.body.len)..);
+        if rest.is_none_or(|rest| rest.iter().any(|&byte| byte != 0)) {
+            return Err(DecodeError::BadValue("body"));
+        }
+        let fragments = match self.kind {
+            Kind::Data => self.fragment_index < self.fragment_count,
+            _ => self.fragment_index == 0 && self.fragment_count == 0 && self.body.len == 0,
+        };
+        if !fragments {
+            return Err(DecodeError::BadValue("fragment"));
+        }
+        Ok(self)
+    }
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Result<Self, DecodeError> {
+        Ok(match byte {
+            0 => Self::Idle,
+            1 => Self::Data,
+            2 => Self::Begin,
+            3 => Self::End,
+            _ => return Err(DecodeError::BadValue("kind")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer_message::SIGNED_LEN;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn contents_round_trip(
+            (seq, ack, selective_ack, id) in any::<(u32, u32, u32, u32)>(),
+            (fragment_index, more) in any::<(u16, u16)>(),
+            (sent_ms, ratchet, done) in any::<(u64, [u8; 32], bool)>(),
+            text in prop::collection::vec(any::<u8>(), 0..=BODY_LEN),
+        ) {
+            let fragment_index = fragment_index.min(u16::MAX - 1);
+            let content = Content {
+                kind: Kind::Data, done, seq, ack, selective_ack,
+                message_id: MessageId(id),
+                fragment_index,
+                fragment_count: fragment_index.saturating_add(more).max(fragment_index + 1),
+                sent_ms, ratchet,
+                body: Body::new(&text).unwrap(),
+            };
+            let mut bytes = [0; SIGNED_LEN];
+            content.encode(&mut bytes);
+            prop_assert_eq!(Content::decode(&bytes), Ok(content));
+        }
+
+        #[test]
+        fn what_decodes_encodes_to_the_same_bytes(
+            mut bytes in prop::collection::vec(any::<u8>(), SIGNED_LEN), kind in 0u8..5, len in 0u16..400,
+        ) {
+            bytes[0] = kind;
+            bytes[1] &= 1;
+            bytes[2..4].copy_from_slice(&len.to_be_bytes());
+            bytes[64 + usize::from(len).min(BODY_LEN)..].fill(0);
+            if let Ok(content) = Content::decode(&bytes) {
+                let mut again = [0; SIGNED_LEN];
+                content.encode(&mut again);
+                prop_assert_eq!(&again[..], &bytes[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn bodies_have_a_limit_and_do_not_print() {
+        assert_eq!(Body::new(&[0; 337]), Err(BodyTooLong(337)));
+        assert_eq!(
+            format!("{:?}", Body::new(b"secret").unwrap()),
+            "Body(6 bytes)"
+        );
+    }
+
+    #[test]
+    fn hidden_bytes_and_impossible_fragments_are_refused() {
+        let mut bytes = [0; SIGNED_LEN];
+        Content::idle().encode(&mut bytes);
+        assert!(Content::decode(&bytes).is_ok());
+        for (at, value) in [
+            (0, 4),
+            (1, 2),
+            (3, 1),
+            (2, 2),
+            (21, 1),
+            (23, 1),
+            (SIGNED_LEN - 1, 1),
+        ] {
+            let mut bad = bytes;
+            bad[at] = value;
+            assert!(Content::decode(&bad).is_err(), "byte {at} = {value}");
+        }
+    }
+}
