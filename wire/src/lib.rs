@@ -18,4 +18,4 @@ pub mod peer_message;
 
 pub use batch::Batch;
 pub use dead_drop::{DeadDropId, ExchangeRequest};
-pub use params::{Hops, Round, RoundShape};
+pub use params::{HopIndex, Hops, Round, RoundShape, UnixMillis};

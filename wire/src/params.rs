@@ -30,21 +30,39 @@ pub const MIN_PERIOD_MS: u64 = 50;
 /// The longest round, in milliseconds: one hour.
 pub const MAX_PERIOD_MS: u64 = 3_600_000;
 
+/// Milliseconds since the Unix epoch: the only time that protocol logic knows, always an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// `ms` milliseconds later.
+    #[must_use]
+    pub fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this moment; 0 if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 /// The number of a round: `floor(unix_ms / period_ms)`, the same on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Round(pub u64);
 
 impl Round {
-    /// The round that is collecting at `unix_ms`, with rounds of `period_ms` milliseconds.
+    /// The round that is collecting at `now`, with rounds of `period_ms` milliseconds.
     #[must_use]
-    pub fn at(unix_ms: u64, period_ms: NonZeroU64) -> Self {
-        Self(unix_ms / period_ms)
+    pub fn at(now: UnixMillis, period_ms: NonZeroU64) -> Self {
+        Self(now.0 / period_ms)
     }
 
-    /// When this round starts to collect, in milliseconds since the Unix epoch.
+    /// When this round starts to collect.
     #[must_use]
-    pub fn starts_at(self, period_ms: NonZeroU64) -> u64 {
-        self.0.saturating_mul(period_ms.get())
+    pub fn starts_at(self, period_ms: NonZeroU64) -> UnixMillis {
+        UnixMillis(self.0.saturating_mul(period_ms.get()))
     }
 
     /// The round after this one.
@@ -189,8 +207,8 @@ mod tests {
     #[test]
     fn rounds_follow_the_clock() {
         let period = NonZeroU64::new(2000).unwrap();
-        assert_eq!(Round::at(1999, period), Round(0));
-        assert_eq!(Round::at(2000, period), Round(1));
-        assert_eq!(Round(7).starts_at(period), 14_000);
+        assert_eq!(Round::at(UnixMillis(1999), period), Round(0));
+        assert_eq!(Round::at(UnixMillis(2000), period), Round(1));
+        assert_eq!(Round(7).starts_at(period), UnixMillis(14_000));
     }
 }

@@ -1,0 +1,2 @@
+//! The terminal client `talaria`.
+fn main() {}

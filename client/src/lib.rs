@@ -1,0 +1,1 @@
+//! The client of Talaria as a library.
