@@ -1,1 +1,11 @@
+//! Rounds, hops, chain and entry of Talaria: everything that a server does.
+//!
+//! The protocol is in state machines and plain functions without sockets, clocks or hidden
+//! randomness; what touches the world is in [`net`], behind the default feature `net`.
 
+pub mod admission;
+pub mod chain;
+pub mod entry;
+pub mod hop;
+pub mod round;
+pub mod schedule;

@@ -1,0 +1,290 @@
+//! The entry without its sockets: who is connected, which round collects, who gets which reply.
+//!
+//! A round closes as soon as everybody who took part in the last one has submitted, or when its
+//! period is over; somebody who stays silent is waited for once.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use talaria_wire::control::{AbortReason, Refusal};
+use talaria_wire::frame::Submission;
+use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
+
+use crate::admission::{Admission, ClientId, NotAdmitted, Seat, Seats};
+use crate::schedule::{ScheduleConfig, Scheduler, Step};
+
+/// What the entry goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryConfig {
+    /// Sizes of the network.
+    pub shape: RoundShape,
+    /// The round clock.
+    pub schedule: ScheduleConfig,
+    /// The most clients at once.
+    pub max_clients: usize,
+}
+
+/// What is to be done now.
+#[derive(Debug)]
+pub enum Action {
+    /// Tell every client that a round collects.
+    Announce {
+        /// The round.
+        round: RoundNumber,
+        /// When it closes at the latest.
+        closes_at: UnixMillis,
+    },
+    /// Send a batch to the first hop.
+    Forward {
+        /// The round.
+        round: RoundNumber,
+        /// Its onions.
+        onions: Batch,
+        /// How many clients submitted.
+        clients: usize,
+    },
+    /// Tell the clients of a round how it ended.
+    Deliver {
+        /// The round.
+        round: RoundNumber,
+        /// Who was in it.
+        seats: Seats,
+        /// The replies in the order of the onions, or why there are none.
+        replies: Result<Batch, AbortReason>,
+    },
+    /// Every client has its last reply: the entry may stop.
+    Drained,
+}
+
+/// The entry.
+#[derive(Debug)]
+pub struct Entry {
+    config: EntryConfig,
+    scheduler: Scheduler,
+    admission: Option<Admission>,
+    /// Rounds that were sent off, and who waits for them.
+    waiting: BTreeMap<RoundNumber, Seats>,
+    clients: BTreeMap<ClientId, Presence>,
+    /// Awaited clients that are not in the open round yet.
+    missing: usize,
+    next_client: u64,
+    draining: bool,
+    actions: VecDeque<Action>,
+}
+
+/// Whether a round waits for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    /// Has submitted lately, or has just come.
+    Awaited,
+    /// Let the last round pass.
+    Silent,
+    /// Came while this round was open: waited for from the next one on.
+    New,
+}
+
+impl Entry {
+    /// An entry without clients.
+    #[must_use]
+    pub fn new(config: EntryConfig, now: UnixMillis) -> Self {
+        Self {
+            config,
+            scheduler: Scheduler::new(config.schedule, now),
+            admission: None,
+            waiting: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            missing: 0,
+            next_client: 0,
+            draining: false,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// A client has connected.
+    ///
+    /// # Errors
+    /// The [`Refusal`] to send if there is no place for it.
+    pub fn connect(&mut self) -> Result<ClientId, Refusal> {
+        if self.draining {
+            return Err(Refusal::ShuttingDown);
+        }
+        if self.clients.len() >= self.config.max_clients {
+            return Err(Refusal::Full);
+        }
+        let client = ClientId(self.next_client);
+        self.next_client += 1;
+        self.clients.insert(client, Presence::New);
+        Ok(client)
+    }
+
+    /// A client has gone. Onions that it submitted stay in their round.
+    pub fn disconnect(&mut self, now: UnixMillis, client: ClientId) {
+        let in_round = self.admission.as_ref().is_some_and(|open| open.has(client));
+        let presence = self.clients.remove(&client);
+        if self.admission.is_some() && presence == Some(Presence::Awaited) && !in_round {
+            self.missing -= 1;
+        }
+        self.close_if_complete(now);
+    }
+
+    /// A client's submission.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]: answer with a reply of [`Outcome::Late`](talaria_wire::frame::Outcome).
+    pub fn submit(
+        &mut self,
+        now: UnixMillis,
+        client: ClientId,
+        submission: Submission<'_>,
+    ) -> Result<Seat, NotAdmitted> {
+        let Some(presence) = self.clients.get_mut(&client) else {
+            return Err(NotAdmitted::NotOpen);
+        };
+        let admission = self.admission.as_mut().ok_or(NotAdmitted::NotOpen);
+        let admitted = match admission {
+            Ok(admission) => admission.submit(client, submission),
+            Err(not_open) => Err(not_open),
+        };
+        match (*presence, admitted) {
+            (Presence::Awaited, Ok(_)) => self.missing -= 1,
+            (_, Ok(_)) => *presence = Presence::Awaited,
+            // Even a late one shows that the client is there.
+            (Presence::Silent, Err(_)) => {
+                *presence = Presence::Awaited;
+                self.missing += usize::from(self.admission.is_some());
+            }
+            (_, Err(_)) => {}
+        }
+        let seat = admitted?;
+        self.close_if_complete(now);
+        Ok(seat)
+    }
+
+    /// The first hop has returned a round.
+    pub fn handle_returned(&mut self, round: RoundNumber, replies: Batch) {
+        let Some(seats) = self.waiting.get(&round) else {
+            return;
+        };
+        let expected = seats.len() * self.config.shape.onions();
+        let replies = if replies.slot_len() != self.config.shape.reply_len() {
+            Err(AbortReason::BadBatch)
+        } else if replies.len() != expected {
+            Err(AbortReason::WrongCount)
+        } else {
+            Ok(replies)
+        };
+        self.finish(round, replies);
+    }
+
+    /// A round is lost.
+    pub fn handle_lost(&mut self, round: RoundNumber, reason: AbortReason) {
+        self.finish(round, Err(reason));
+    }
+
+    /// The link to the first hop broke: every round that travels is lost.
+    pub fn handle_link_lost(&mut self) {
+        for round in self.waiting.keys().copied().collect::<Vec<_>>() {
+            self.handle_lost(round, AbortReason::Unreachable);
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: UnixMillis) {
+        self.scheduler.handle_timeout(now);
+        self.run_steps();
+    }
+
+    /// Closes the open round at once, opens no other, and takes no further client.
+    pub fn drain(&mut self, now: UnixMillis) {
+        self.draining = true;
+        self.scheduler.drain(now);
+        self.run_steps();
+    }
+
+    /// What to do next.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Entry::handle_timeout`] has to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<UnixMillis> {
+        self.scheduler.poll_timeout()
+    }
+
+    /// How many clients are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    fn run_steps(&mut self) {
+        while let Some(step) = self.scheduler.poll_step() {
+            match step {
+                Step::Open { round, closes_at } => self.open(round, closes_at),
+                Step::Close(round) => self.close(round),
+                Step::GiveUp(round) => self.finish(round, Err(AbortReason::TooSlow)),
+                Step::Drained => self.actions.push_back(Action::Drained),
+            }
+        }
+    }
+
+    fn open(&mut self, round: RoundNumber, closes_at: UnixMillis) {
+        for presence in self.clients.values_mut().filter(|p| **p == Presence::New) {
+            *presence = Presence::Awaited;
+        }
+        self.missing = self
+            .clients
+            .values()
+            .filter(|p| **p == Presence::Awaited)
+            .count();
+        self.admission = Some(Admission::open(
+            round,
+            self.config.shape,
+            self.clients.len(),
+        ));
+        self.actions
+            .push_back(Action::Announce { round, closes_at });
+    }
+
+    fn close(&mut self, round: RoundNumber) {
+        let Some(admission) = self.admission.take() else {
+            return;
+        };
+        for (client, presence) in &mut self.clients {
+            if *presence == Presence::Awaited && !admission.has(*client) {
+                *presence = Presence::Silent;
+            }
+        }
+        let (closed, seats) = admission.close();
+        let clients = seats.len();
+        self.waiting.insert(round, seats);
+        self.actions.push_back(Action::Forward {
+            round,
+            onions: closed.into_batch(),
+            clients,
+        });
+    }
+
+    fn close_if_complete(&mut self, now: UnixMillis) {
+        let complete = |open: &Admission| self.missing == 0 && open.submitted() > 0;
+        if self.admission.as_ref().is_some_and(complete) {
+            self.scheduler.handle_complete(now);
+            self.run_steps();
+        }
+    }
+
+    fn finish(&mut self, round: RoundNumber, replies: Result<Batch, AbortReason>) {
+        if let Some(seats) = self.waiting.remove(&round) {
+            self.actions.push_back(Action::Deliver {
+                round,
+                seats,
+                replies,
+            });
+        }
+        self.scheduler.handle_over(round);
+        self.run_steps();
+    }
+}
+
+#[cfg(test)]
+mod tests;

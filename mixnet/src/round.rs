@@ -1,0 +1,326 @@
+//! A round on its way through a server, passed by value from state to state.
+//!
+//! ```text
+//! Collecting --close--> Closed --peel--> Peeled --mix--> Mixed --forward--> (Batch, Away)
+//!      Away --returned(Batch)--> Unmixed --seal--> Sealed --into_replies--> Batch
+//! ```
+//! No step can be forgotten or done twice, because each consumes what it works on; if one fails
+//! the round is gone (fail closed). Only [`Collecting`] and [`Away`] outlive a call. What a hop
+//! has to remember while the batch is away is the ticket: it cannot be cloned, it is spent by the
+//! batch that comes back, and it is wiped when dropped.
+//!
+//! ```compile_fail,E0382
+//! # use talaria_mixnet::round::{Away, Round};
+//! # use talaria_wire::Batch;
+//! fn twice(round: Round<Away>, first: Batch, second: Batch) {
+//!     let _ = round.returned(first);
+//!     let _ = round.returned(second); // the ticket is spent
+//! }
+//! ```
+
+mod ticket;
+
+use rand::CryptoRng;
+use rayon::prelude::*;
+use talaria_wire::onion::{PeelContext, ReplyKey, peel_slots, seal_reply};
+use talaria_wire::params::TAG_LEN;
+use talaria_wire::{Batch, HopIndex, Round as RoundNumber};
+use thiserror::Error;
+
+use crate::hop::noise::Noise;
+use crate::hop::replay::first_sightings;
+use crate::hop::shuffle::shuffle;
+use talaria_wire::crypto::OnionSecret;
+use ticket::{Return, Ticket};
+
+/// Bytes of the ephemeral key in front of an inner onion.
+const EPHEMERAL_LEN: usize = 32;
+/// Onions that one task of the thread pool works on.
+const RUN: usize = 256;
+
+/// A round in state `S`.
+#[derive(Debug)]
+pub struct Round<S> {
+    number: RoundNumber,
+    state: S,
+}
+
+impl<S> Round<S> {
+    /// The number of the round.
+    #[must_use]
+    pub fn number(&self) -> RoundNumber {
+        self.number
+    }
+}
+
+/// Onions are still coming in.
+#[derive(Debug)]
+pub struct Collecting {
+    batch: Batch,
+}
+
+impl Round<Collecting> {
+    /// A round that waits for onions of `slot_len` bytes, about `capacity` of them.
+    #[must_use]
+    pub fn open(number: RoundNumber, slot_len: usize, capacity: usize) -> Self {
+        Self {
+            number,
+            state: Collecting {
+                batch: Batch::with_capacity(slot_len, capacity),
+            },
+        }
+    }
+
+    /// Takes whole onions, one after the other, and says in which slot the first of them lies.
+    ///
+    /// # Errors
+    /// [`RaggedBatch`](talaria_wire::batch::RaggedBatch) if the last onion is not whole; nothing
+    /// is taken then.
+    pub fn collect(&mut self, onions: &[u8]) -> Result<usize, talaria_wire::batch::RaggedBatch> {
+        let slot = self.state.batch.len();
+        self.state.batch.push(onions)?;
+        Ok(slot)
+    }
+
+    /// How many onions there are so far.
+    #[must_use]
+    pub fn onions(&self) -> usize {
+        self.state.batch.len()
+    }
+
+    /// No onion can join any more.
+    #[must_use]
+    pub fn close(self) -> Round<Closed> {
+        Round {
+            number: self.number,
+            state: Closed {
+                batch: self.state.batch,
+            },
+        }
+    }
+}
+
+/// All onions are there.
+#[derive(Debug)]
+pub struct Closed {
+    batch: Batch,
+}
+
+impl Round<Closed> {
+    /// A round whose onions arrived as one batch, from the entry or the hop before.
+    #[must_use]
+    pub fn arrived(number: RoundNumber, batch: Batch) -> Self {
+        Self {
+            number,
+            state: Closed { batch },
+        }
+    }
+
+    /// The entry peels nothing: it hands its onions to the first hop as they came.
+    #[must_use]
+    pub fn into_batch(self) -> Batch {
+        self.state.batch
+    }
+
+    /// Peels one layer off every onion, in place and on the current thread pool.
+    #[must_use]
+    pub fn peel(self, secret: &OnionSecret, hop: HopIndex) -> Round<Peeled> {
+        let Closed { mut batch } = self.state;
+        let context = PeelContext {
+            secret,
+            round: self.number,
+            hop,
+        };
+        let mut keep = first_sightings(&batch);
+        let mut sound = vec![false; batch.len()];
+        let mut keys: Vec<ReplyKey> = (0..batch.len()).map(|_| ReplyKey::default()).collect();
+        let run_len = batch.slot_len() * RUN;
+        (batch.as_bytes_mut().par_chunks_mut(run_len))
+            .zip(keys.par_chunks_mut(RUN))
+            .zip(sound.par_chunks_mut(RUN))
+            .for_each(|((slots, keys), sound)| peel_slots(slots, &context, keys, sound));
+        for (keep, sound) in keep.iter_mut().zip(sound) {
+            *keep &= sound;
+        }
+        Round {
+            number: self.number,
+            state: Peeled { batch, keys, keep },
+        }
+    }
+}
+
+/// One layer is off; bad and duplicate onions are marked.
+#[derive(Debug)]
+pub struct Peeled {
+    batch: Batch,
+    keys: Vec<ReplyKey>,
+    keep: Vec<bool>,
+}
+
+impl Round<Peeled> {
+    /// How many onions are dropped here: malformed ones and duplicates.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.state.keep.iter().filter(|keep| !**keep).count()
+    }
+
+    /// Drops what is bad, adds the noise and shuffles.
+    ///
+    /// # Panics
+    /// If the noise is not as long as an inner onion, or there are 2³² onions and more.
+    #[must_use]
+    pub fn mix(self, noise: &Noise, rng: &mut impl CryptoRng) -> Round<Mixed> {
+        let Peeled { batch, keys, keep } = self.state;
+        let inner_len = batch.slot_len() - EPHEMERAL_LEN - TAG_LEN;
+        assert!(noise.onions().is_empty() || noise.onions().slot_len() == inner_len);
+        let kept = (0u32..)
+            .zip(&keep)
+            .filter(|(_, keep)| **keep)
+            .map(|(slot, _)| slot);
+        let first_noise = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 slots");
+        let noise_slots = (first_noise..).take(noise.onions().len());
+        let mut order: Vec<u32> = kept.chain(noise_slots).collect();
+        shuffle(&mut order, rng);
+
+        let mut mixed = Batch::zeroed(inner_len, order.len());
+        let source = |slot: usize| match slot.checked_sub(batch.len()) {
+            None => &batch.slot(slot)[EPHEMERAL_LEN..][..inner_len],
+            Some(noise_slot) => noise.onions().slot(noise_slot),
+        };
+        (mixed.as_bytes_mut().par_chunks_mut(inner_len * RUN))
+            .zip(order.par_chunks(RUN))
+            .for_each(|(slots, sources)| {
+                for (slot, &from) in slots.chunks_exact_mut(inner_len).zip(sources) {
+                    slot.copy_from_slice(source(from as usize));
+                }
+            });
+        let ticket = Ticket::new(&order, keys);
+        Round {
+            number: self.number,
+            state: Mixed {
+                batch: mixed,
+                ticket,
+            },
+        }
+    }
+}
+
+/// Shuffled; nothing has left yet.
+#[derive(Debug)]
+pub struct Mixed {
+    batch: Batch,
+    ticket: Ticket,
+}
+
+impl Round<Mixed> {
+    /// The batch travels, the ticket stays.
+    #[must_use]
+    pub fn forward(self) -> (Batch, Round<Away>) {
+        let Mixed { batch, ticket } = self.state;
+        (
+            batch,
+            Round {
+                number: self.number,
+                state: Away { ticket },
+            },
+        )
+    }
+}
+
+/// The batch is with the next hop, or at the exchange.
+#[derive(Debug)]
+pub struct Away {
+    ticket: Ticket,
+}
+
+/// A batch of replies that does not have one reply for each onion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{returned} replies came back for {sent} onions")]
+pub struct WrongCount {
+    /// Onions that were sent.
+    pub sent: usize,
+    /// Replies that came back.
+    pub returned: usize,
+}
+
+impl Round<Away> {
+    /// Takes the replies to the onions that were forwarded. The ticket is spent either way.
+    ///
+    /// # Errors
+    /// [`WrongCount`] if there is not exactly one reply for each onion: the round is lost.
+    pub fn returned(self, replies: Batch) -> Result<Round<Unmixed>, WrongCount> {
+        let sent = self.state.ticket.sent();
+        if replies.len() != sent {
+            return Err(WrongCount {
+                sent,
+                returned: replies.len(),
+            });
+        }
+        let returns = self.state.ticket.spend();
+        Ok(Round {
+            number: self.number,
+            state: Unmixed { replies, returns },
+        })
+    }
+}
+
+/// The replies are back, and the ticket says whose they are.
+#[derive(Debug)]
+pub struct Unmixed {
+    replies: Batch,
+    returns: Vec<Return>,
+}
+
+impl Round<Unmixed> {
+    /// Puts every reply back into the slot of its onion, drops replies to noise, and adds this
+    /// hop's layer. An onion that was dropped gets random bytes sealed under a random key, which
+    /// nobody can tell from any other reply without the key; a duplicate must not get anything
+    /// sealed under its own key, for that key seals the first one's reply.
+    #[must_use]
+    pub fn seal(self, rng: &mut impl CryptoRng) -> Round<Sealed> {
+        let Unmixed {
+            replies,
+            mut returns,
+        } = self.state;
+        let inner_len = replies.slot_len();
+        let slot_len = inner_len + TAG_LEN;
+        let mut sealed = Batch::zeroed(slot_len, returns.len());
+        for (slot, back) in sealed.slots_mut().zip(&mut returns) {
+            if back.reply.is_none() {
+                rng.fill_bytes(slot);
+                rng.fill_bytes(back.key.as_mut());
+            }
+        }
+        (sealed.as_bytes_mut().par_chunks_mut(slot_len * RUN))
+            .zip(returns.par_chunks(RUN))
+            .for_each(|(slots, returns)| {
+                for (slot, back) in slots.chunks_exact_mut(slot_len).zip(returns) {
+                    if let Some(reply) = back.reply {
+                        slot[..inner_len].copy_from_slice(replies.slot(reply as usize));
+                    }
+                    seal_reply(&back.key, slot);
+                }
+            });
+        Round {
+            number: self.number,
+            state: Sealed { replies: sealed },
+        }
+    }
+}
+
+/// Every onion of the batch has its reply.
+#[derive(Debug)]
+pub struct Sealed {
+    replies: Batch,
+}
+
+impl Round<Sealed> {
+    /// The replies, in the order in which the onions came.
+    #[must_use]
+    pub fn into_replies(self) -> Batch {
+        self.state.replies
+    }
+}
+
+#[cfg(test)]
+mod tests;

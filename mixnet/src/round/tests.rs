@@ -1,0 +1,172 @@
+//! Rounds through one hop and through whole chains, with good, bad and duplicate onions.
+
+use super::*;
+use chacha20::ChaCha20Rng;
+use proptest::prelude::*;
+use rand::SeedableRng;
+use talaria_wire::crypto::OnionPublic;
+use talaria_wire::onion::{BadReply, ReplyOpener, seal};
+use talaria_wire::params::PEER_MESSAGE_LEN;
+use talaria_wire::{DeadDropId, ExchangeRequest, Hops, RoundShape};
+
+const NUMBER: RoundNumber = RoundNumber(77);
+
+struct World {
+    rng: ChaCha20Rng,
+    secrets: Vec<OnionSecret>,
+    chain: Vec<OnionPublic>,
+    shape: RoundShape,
+}
+
+impl World {
+    fn new(seed: u64, hops: u8) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let secrets: Vec<_> = (0..hops).map(|_| OnionSecret::generate(&mut rng)).collect();
+        let chain = secrets.iter().map(|secret| *secret.public()).collect();
+        let shape = RoundShape::new(Hops::new(hops).unwrap(), 1).unwrap();
+        Self {
+            rng,
+            secrets,
+            chain,
+            shape,
+        }
+    }
+
+    fn onion(&mut self, id: u8, message: u8) -> (Vec<u8>, ReplyOpener) {
+        let request = ExchangeRequest::new(DeadDropId([id; 16]), &[message; PEER_MESSAGE_LEN]);
+        let mut onion = vec![0; self.shape.onion_len()];
+        let opener = seal(&request, &self.chain, NUMBER, &mut self.rng, &mut onion);
+        (onion, opener)
+    }
+
+    /// The batch through the whole chain and back; also what reached the exchange.
+    fn run(&mut self, batch: Batch, noise: usize) -> (Batch, talaria_deaddrop::Tally) {
+        self.hop(0, batch, noise)
+    }
+
+    fn hop(&mut self, place: u8, batch: Batch, noise: usize) -> (Batch, talaria_deaddrop::Tally) {
+        let Some(secret) = self.secrets.get(usize::from(place)) else {
+            return talaria_deaddrop::exchange(batch).unwrap();
+        };
+        let peeled = Round::arrived(NUMBER, batch).peel(secret, HopIndex(place));
+        let mut dummies = Batch::zeroed(self.shape.onion_len_at(HopIndex(place + 1)), noise);
+        self.rng.fill_bytes(dummies.as_bytes_mut());
+        let (onward, away) = peeled.mix(&Noise::new(dummies), &mut self.rng).forward();
+        let (replies, tally) = self.hop(place + 1, onward, noise);
+        let unmixed = away.returned(replies).unwrap();
+        (unmixed.seal(&mut self.rng).into_replies(), tally)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn replies_find_their_way_back(seed: u64, hops in 1u8..4, pairs in 0usize..40, noise in 0usize..3) {
+        let mut world = World::new(seed, hops);
+        let mut batch = Batch::with_capacity(world.shape.onion_len(), 2 * pairs);
+        let mut expected = Vec::new();
+        for pair in (0u8..).take(pairs) {
+            for side in [0, 1] {
+                let (onion, opener) = world.onion(pair, 2 * pair + side);
+                batch.push(&onion).unwrap();
+                expected.push((opener, 2 * pair + (1 - side)));
+            }
+        }
+        let (mut replies, tally) = world.run(batch, noise);
+        prop_assert_eq!(tally.pairs, pairs);
+        prop_assert_eq!(replies.len(), expected.len());
+        for (slot, (opener, message)) in replies.slots_mut().zip(expected) {
+            prop_assert_eq!(opener.open(slot), Ok(&[message; PEER_MESSAGE_LEN]));
+        }
+    }
+
+    #[test]
+    fn bad_onions_disturb_nobody(seed: u64, bad_at in 0usize..5, kind in 0u8..3) {
+        let mut world = World::new(seed, 2);
+        let onions: Vec<_> = [(1, 10), (1, 11), (2, 20), (2, 21)]
+            .map(|(id, message)| world.onion(id, message))
+            .into();
+        let mut batch = Batch::with_capacity(world.shape.onion_len(), 5);
+        let bad = match kind {
+            0 => vec![0; world.shape.onion_len()],
+            1 => { let mut o = world.onion(1, 99).0; o[100] ^= 1; o }
+            _ => { let mut o = vec![0; world.shape.onion_len()]; world.rng.fill_bytes(&mut o); o }
+        };
+        let mut place = 0;
+        let mut openers = Vec::new();
+        for slot in 0..5 {
+            if slot == bad_at {
+                batch.push(&bad).unwrap();
+                openers.push(None);
+            } else {
+                batch.push(&onions[place].0).unwrap();
+                openers.push(Some((&onions[place].1, [11, 10, 21, 20][place])));
+                place += 1;
+            }
+        }
+        let (mut replies, tally) = world.run(batch, 0);
+        prop_assert_eq!((tally.pairs, tally.singles), (2, 0));
+        for (slot, expected) in replies.slots_mut().zip(openers) {
+            match expected {
+                Some((opener, message)) => {
+                    prop_assert_eq!(opener.open(slot), Ok(&[message; PEER_MESSAGE_LEN]));
+                }
+                None => prop_assert!(slot.iter().any(|&byte| byte != 0)),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_of_two_equal_onions_wins_and_no_key_seals_twice() {
+    let mut world = World::new(1, 1);
+    let (onion, opener) = world.onion(1, 10);
+    let (partner, _) = world.onion(1, 11);
+    let mut batch = Batch::with_capacity(world.shape.onion_len(), 3);
+    for onion in [&onion, &partner, &onion] {
+        batch.push(onion).unwrap();
+    }
+    let (mut replies, tally) = world.run(batch, 0);
+    assert_eq!((tally.pairs, tally.singles, tally.crowds), (1, 0, 0));
+    assert_eq!(opener.open(replies.slot_mut(2)), Err(BadReply));
+    assert_eq!(
+        opener.open(replies.slot_mut(0)),
+        Ok(&[11; PEER_MESSAGE_LEN])
+    );
+}
+
+#[test]
+fn short_and_long_returns_lose_the_round() {
+    let mut world = World::new(2, 1);
+    for returned in [0, 1, 3] {
+        let mut batch = Batch::with_capacity(world.shape.onion_len(), 2);
+        for message in [1, 2] {
+            batch.push(&world.onion(message, message).0).unwrap();
+        }
+        let peeled = Round::arrived(NUMBER, batch).peel(&world.secrets[0], HopIndex(0));
+        let (_, away) = peeled.mix(&Noise::none(), &mut world.rng).forward();
+        let error = away
+            .returned(Batch::zeroed(PEER_MESSAGE_LEN, returned))
+            .unwrap_err();
+        assert_eq!(error, WrongCount { sent: 2, returned });
+    }
+}
+
+#[test]
+fn the_batch_that_leaves_holds_no_trace_of_the_order() {
+    // With one hop the outgoing requests are plain: their order must not be the incoming one.
+    let mut world = World::new(3, 1);
+    let mut batch = Batch::with_capacity(world.shape.onion_len(), 64);
+    for id in 0..64 {
+        batch.push(&world.onion(id, 0).0).unwrap();
+    }
+    let peeled = Round::arrived(NUMBER, batch).peel(&world.secrets[0], HopIndex(0));
+    assert_eq!(peeled.dropped(), 0);
+    let (onward, _) = peeled.mix(&Noise::none(), &mut world.rng).forward();
+    let order: Vec<_> = onward.slots().map(|slot| slot[0]).collect();
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    assert_ne!(order, sorted);
+    assert_eq!(sorted, (0..64).collect::<Vec<_>>());
+}

@@ -1,0 +1,311 @@
+//! The entry's round clock: when a round opens, closes and is given up.
+//!
+//! Pure: it is told what time it is and what happened, and says what to do. Round numbers come
+//! from the clock and only ever rise, so that a clock that is set back costs rounds and never
+//! repeats one. A round collects while the one before it travels.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU64;
+
+use talaria_wire::{Round, UnixMillis};
+
+use crate::chain::Underway;
+
+/// What the schedule goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScheduleConfig {
+    /// Length of a round in milliseconds.
+    pub period_ms: NonZeroU64,
+    /// How long the chain may take for a round, in milliseconds.
+    pub patience_ms: u64,
+    /// The most rounds that travel at once.
+    pub max_rounds: usize,
+}
+
+impl ScheduleConfig {
+    /// Patience of three periods and at least five seconds, and room for as many rounds.
+    #[must_use]
+    pub fn for_period(period_ms: NonZeroU64) -> Self {
+        let patience_ms = (3 * period_ms.get()).max(5000);
+        let rounds = patience_ms / period_ms.get() + 2;
+        let max_rounds = usize::try_from(rounds).unwrap_or(usize::MAX);
+        Self {
+            period_ms,
+            patience_ms,
+            max_rounds,
+        }
+    }
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Announce a round and collect for it.
+    Open {
+        /// The round.
+        round: Round,
+        /// When it closes at the latest.
+        closes_at: UnixMillis,
+    },
+    /// Stop collecting for this round and send it off.
+    Close(Round),
+    /// Nobody waits for this round any more.
+    GiveUp(Round),
+    /// Every round is over and no further one will open.
+    Drained,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Mode {
+    Running,
+    Draining,
+    Drained,
+}
+
+/// The round clock.
+#[derive(Debug)]
+pub struct Scheduler {
+    config: ScheduleConfig,
+    mode: Mode,
+    /// The earliest round that may still open.
+    next: Round,
+    open: Option<(Round, UnixMillis)>,
+    travelling: Underway<()>,
+    steps: VecDeque<Step>,
+}
+
+impl Scheduler {
+    /// Starts with the first round that begins after `now`: the present one may have run before
+    /// a restart.
+    #[must_use]
+    pub fn new(config: ScheduleConfig, now: UnixMillis) -> Self {
+        Self {
+            config,
+            mode: Mode::Running,
+            next: Round::at(now, config.period_ms).next(),
+            open: None,
+            travelling: Underway::new(config.max_rounds),
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: UnixMillis) {
+        for (round, ()) in self.travelling.expire(now) {
+            self.steps.push_back(Step::GiveUp(round));
+        }
+        if self.open.is_some_and(|(_, closes_at)| closes_at <= now) {
+            self.close(now);
+        }
+        let current = Round::at(now, self.config.period_ms);
+        if self.mode == Mode::Running && self.open.is_none() && current >= self.next {
+            self.open(current);
+        }
+        self.check_drained();
+    }
+
+    /// Everybody who is waited for has submitted: the open round need not wait longer.
+    pub fn handle_complete(&mut self, now: UnixMillis) {
+        self.close(now);
+    }
+
+    /// `round` is over, well or not. Says whether it was still waited for.
+    pub fn handle_over(&mut self, round: Round) -> bool {
+        let waited = self.travelling.arrive(round).is_some();
+        self.check_drained();
+        waited
+    }
+
+    /// Closes the open round at once and opens no other.
+    pub fn drain(&mut self, now: UnixMillis) {
+        if self.mode == Mode::Running {
+            self.mode = Mode::Draining;
+            self.close(now);
+            self.check_drained();
+        }
+    }
+
+    /// What to do next.
+    pub fn poll_step(&mut self) -> Option<Step> {
+        self.steps.pop_front()
+    }
+
+    /// When [`Scheduler::handle_timeout`] has to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<UnixMillis> {
+        let opens_at = match (&self.mode, self.open) {
+            (Mode::Running, None) => Some(self.next.starts_at(self.config.period_ms)),
+            (_, open) => open.map(|(_, closes_at)| closes_at),
+        };
+        opens_at
+            .into_iter()
+            .chain(self.travelling.poll_timeout())
+            .min()
+    }
+
+    /// The round that collects now.
+    #[must_use]
+    pub fn open_round(&self) -> Option<Round> {
+        self.open.map(|(round, _)| round)
+    }
+
+    fn open(&mut self, round: Round) {
+        let closes_at = round.next().starts_at(self.config.period_ms);
+        self.open = Some((round, closes_at));
+        self.next = round.next();
+        self.steps.push_back(Step::Open { round, closes_at });
+    }
+
+    fn close(&mut self, now: UnixMillis) {
+        let Some((round, _)) = self.open.take() else {
+            return;
+        };
+        let deadline = now.plus(self.config.patience_ms);
+        self.steps.push_back(Step::Close(round));
+        if self.travelling.depart(round, deadline, ()).is_err() {
+            self.steps.push_back(Step::GiveUp(round));
+        }
+    }
+
+    fn check_drained(&mut self) {
+        if self.mode == Mode::Draining && self.travelling.is_empty() {
+            self.mode = Mode::Drained;
+            self.steps.push_back(Step::Drained);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scheduler(period: u64, max_rounds: usize, now: u64) -> Scheduler {
+        let period_ms = NonZeroU64::new(period).unwrap();
+        let config = ScheduleConfig {
+            period_ms,
+            patience_ms: 3 * period,
+            max_rounds,
+        };
+        Scheduler::new(config, UnixMillis(now))
+    }
+
+    fn steps(scheduler: &mut Scheduler) -> Vec<Step> {
+        std::iter::from_fn(|| scheduler.poll_step()).collect()
+    }
+
+    fn open(round: u64) -> Step {
+        Step::Open {
+            round: Round(round),
+            closes_at: UnixMillis((round + 1) * 100),
+        }
+    }
+
+    #[test]
+    fn rounds_follow_each_other_and_travel_while_the_next_collects() {
+        let mut s = scheduler(100, 8, 250);
+        s.handle_timeout(UnixMillis(250));
+        assert_eq!(steps(&mut s), []);
+        assert_eq!(s.poll_timeout(), Some(UnixMillis(300)));
+        s.handle_timeout(UnixMillis(300));
+        assert_eq!(steps(&mut s), [open(3)]);
+        s.handle_timeout(UnixMillis(401));
+        assert_eq!(steps(&mut s), [Step::Close(Round(3)), open(4)]);
+        assert!(s.handle_over(Round(3)));
+        assert!(!s.handle_over(Round(3)));
+    }
+
+    #[test]
+    fn a_complete_round_closes_early_and_does_not_open_again() {
+        let mut s = scheduler(100, 8, 0);
+        s.handle_timeout(UnixMillis(100));
+        s.handle_complete(UnixMillis(110));
+        s.handle_timeout(UnixMillis(120));
+        assert_eq!(steps(&mut s), [open(1), Step::Close(Round(1))]);
+        assert_eq!(s.poll_timeout(), Some(UnixMillis(200)));
+    }
+
+    #[test]
+    fn slow_rounds_are_given_up() {
+        let mut s = scheduler(100, 8, 0);
+        s.handle_timeout(UnixMillis(100));
+        s.handle_complete(UnixMillis(150));
+        s.handle_timeout(UnixMillis(450));
+        assert!(steps(&mut s).contains(&Step::GiveUp(Round(1))));
+        assert!(!s.handle_over(Round(1)));
+    }
+
+    #[test]
+    fn no_more_rounds_travel_than_allowed() {
+        let mut s = scheduler(100, 1, 0);
+        s.handle_timeout(UnixMillis(100));
+        s.handle_timeout(UnixMillis(200));
+        s.handle_timeout(UnixMillis(300));
+        assert!(steps(&mut s).ends_with(&[Step::Close(Round(2)), Step::GiveUp(Round(2)), open(3)]));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_repeats_no_round() {
+        let mut s = scheduler(100, 8, 0);
+        s.handle_timeout(UnixMillis(500));
+        s.handle_timeout(UnixMillis(600));
+        let _ = steps(&mut s);
+        s.handle_complete(UnixMillis(100));
+        s.handle_timeout(UnixMillis(100));
+        assert_eq!(steps(&mut s), [Step::Close(Round(6))]);
+        assert!(s.poll_timeout().is_some_and(|at| at <= UnixMillis(700)));
+    }
+
+    #[test]
+    fn draining_finishes_what_travels_and_says_so_once() {
+        let mut s = scheduler(100, 8, 0);
+        s.handle_timeout(UnixMillis(100));
+        s.drain(UnixMillis(110));
+        s.drain(UnixMillis(111));
+        assert_eq!(steps(&mut s), [open(1), Step::Close(Round(1))]);
+        s.handle_timeout(UnixMillis(200));
+        assert_eq!(steps(&mut s), []);
+        s.handle_over(Round(1));
+        assert_eq!(steps(&mut s), [Step::Drained]);
+        s.handle_timeout(UnixMillis(300));
+        assert_eq!((steps(&mut s), s.poll_timeout()), (vec![], None));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_rounds_open_once_close_once_and_rise(
+            events in prop::collection::vec((0u8..4, 0u64..250), 1..80),
+        ) {
+            let mut s = scheduler(100, 3, 0);
+            let (mut now, mut last_open, mut opened, mut closed) = (0u64, None, 0, 0);
+            let mut travelling = Vec::new();
+            for (event, delta) in events {
+                // Time mostly goes on, and sometimes back.
+                now = if event == 3 { now.saturating_sub(delta) } else { now + delta };
+                match event {
+                    0 => s.handle_complete(UnixMillis(now)),
+                    1 if !travelling.is_empty() => { s.handle_over(travelling.remove(0)); }
+                    _ => s.handle_timeout(UnixMillis(now)),
+                }
+                for step in steps(&mut s) {
+                    match step {
+                        Step::Open { round, .. } => {
+                            prop_assert!(last_open < Some(round));
+                            prop_assert_eq!(opened, closed);
+                            last_open = Some(round);
+                            opened += 1;
+                        }
+                        Step::Close(round) => {
+                            prop_assert_eq!(Some(round), last_open);
+                            closed += 1;
+                            travelling.push(round);
+                        }
+                        Step::GiveUp(round) => travelling.retain(|r| *r != round),
+                        Step::Drained => prop_assert!(false, "nobody asked to drain"),
+                    }
+                    prop_assert!(travelling.len() <= 4);
+                }
+            }
+        }
+    }
+}
