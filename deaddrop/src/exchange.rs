@@ -33,10 +33,7 @@ pub struct NotRequests {
 impl std::fmt::Display for NotRequests {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { slot_len } = self;
-        write!(
-            f,
-            "slots of {slot_len} bytes are not requests of {EXCHANGE_REQUEST_LEN} bytes"
-        )
+        write!(f, "slots of {slot_len} bytes are not requests of {EXCHANGE_REQUEST_LEN} bytes")
     }
 }
 
@@ -60,15 +57,10 @@ struct Access {
 ///
 /// # Panics
 /// If there are 2³² requests or more.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a round's requests exist once"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "a round's requests exist once")]
 pub fn exchange(requests: Batch) -> Result<(Batch, Tally), NotRequests> {
     if requests.slot_len() != EXCHANGE_REQUEST_LEN {
-        return Err(NotRequests {
-            slot_len: requests.slot_len(),
-        });
+        return Err(NotRequests { slot_len: requests.slot_len() });
     }
     let accesses = sorted_accesses(&requests);
     let mut replies = Batch::zeroed(PEER_MESSAGE_LEN, requests.len());
@@ -93,26 +85,15 @@ pub fn exchange(requests: Batch) -> Result<(Batch, Tally), NotRequests> {
 fn sorted_accesses(requests: &Batch) -> Vec<Access> {
     let mut accesses: Vec<_> = (0u32..)
         .zip(requests.slots())
-        .map(|(slot, request)| Access {
-            dead_drop: dead_drop_of(request),
-            slot,
-        })
+        .map(|(slot, request)| Access { dead_drop: dead_drop_of(request), slot })
         .collect();
-    assert_eq!(
-        accesses.len(),
-        requests.len(),
-        "a batch has fewer than 2^32 requests"
-    );
+    assert_eq!(accesses.len(), requests.len(), "a batch has fewer than 2^32 requests");
     accesses.par_sort_unstable();
     accesses
 }
 
 fn dead_drop_of(request: &[u8]) -> DeadDropId {
-    DeadDropId(
-        *request
-            .first_chunk()
-            .expect("a request is longer than a dead-drop id"),
-    )
+    DeadDropId(*request.first_chunk().expect("a request is longer than a dead-drop id"))
 }
 
 fn swap(requests: &Batch, replies: &mut Batch, a: Access, b: Access) {
@@ -147,30 +128,12 @@ mod tests {
 
     #[test]
     fn pairs_swap_singles_and_thirds_get_nothing() {
-        let (replies, tally) = exchange(batch(&[
-            (1, 10),
-            (2, 20),
-            (1, 11),
-            (3, 30),
-            (3, 31),
-            (3, 32),
-        ]))
-        .unwrap();
+        let (replies, tally) =
+            exchange(batch(&[(1, 10), (2, 20), (1, 11), (3, 30), (3, 31), (3, 32)])).unwrap();
         let firsts: Vec<_> = replies.slots().map(|reply| reply[0]).collect();
         assert_eq!(firsts, [11, 0, 10, 31, 30, 0]);
-        assert!(
-            replies
-                .slots()
-                .all(|reply| reply.iter().all(|&byte| byte == reply[0]))
-        );
-        assert_eq!(
-            tally,
-            Tally {
-                singles: 1,
-                pairs: 1,
-                crowds: 1
-            }
-        );
+        assert!(replies.slots().all(|reply| reply.iter().all(|&byte| byte == reply[0])));
+        assert_eq!(tally, Tally { singles: 1, pairs: 1, crowds: 1 });
     }
 
     #[test]

@@ -39,10 +39,7 @@ impl Admission {
     #[must_use]
     pub fn open(round: RoundNumber, shape: RoundShape, clients: usize) -> Self {
         let capacity = clients * shape.onions();
-        Self {
-            round: Round::open(round, shape.onion_len(), capacity),
-            seats: Seats::new(),
-        }
+        Self { round: Round::open(round, shape.onion_len(), capacity), seats: Seats::new() }
     }
 
     /// Takes a client's onions.
@@ -60,10 +57,7 @@ impl Admission {
         if self.seats.contains_key(&client) {
             return Err(NotAdmitted::Twice);
         }
-        let slot = self
-            .round
-            .collect(submission.onions)
-            .map_err(|_| NotAdmitted::NotOpen)?;
+        let slot = self.round.collect(submission.onions).map_err(|_| NotAdmitted::NotOpen)?;
         self.seats.insert(client, Seat(slot));
         Ok(Seat(slot))
     }
@@ -97,19 +91,10 @@ mod tests {
         let shape = RoundShape::new(Hops::new(1).unwrap(), 1).unwrap();
         let mut admission = Admission::open(RoundNumber(5), shape, 2);
         let onions = vec![1; 2 * shape.onion_len()];
-        let submission = |round| Submission {
-            round: RoundNumber(round),
-            onions: &onions,
-        };
+        let submission = |round| Submission { round: RoundNumber(round), onions: &onions };
         let (a, b) = (ClientId(1), ClientId(2));
-        assert_eq!(
-            admission.submit(a, submission(4)),
-            Err(NotAdmitted::NotOpen)
-        );
-        assert_eq!(
-            admission.submit(a, submission(6)),
-            Err(NotAdmitted::NotOpen)
-        );
+        assert_eq!(admission.submit(a, submission(4)), Err(NotAdmitted::NotOpen));
+        assert_eq!(admission.submit(a, submission(6)), Err(NotAdmitted::NotOpen));
         assert_eq!(admission.submit(a, submission(5)), Ok(Seat(0)));
         assert_eq!(admission.submit(a, submission(5)), Err(NotAdmitted::Twice));
         assert_eq!(admission.submit(b, submission(5)), Ok(Seat(2)));

@@ -21,10 +21,7 @@ impl<T> Underway<T> {
     /// At most `max` rounds at once.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self {
-            rounds: BTreeMap::new(),
-            max,
-        }
+        Self { rounds: BTreeMap::new(), max }
     }
 
     /// `round` leaves, is waited for until `deadline`, and leaves `what` behind.

@@ -232,18 +232,9 @@ impl Entry {
         for presence in self.clients.values_mut().filter(|p| **p == Presence::New) {
             *presence = Presence::Awaited;
         }
-        self.missing = self
-            .clients
-            .values()
-            .filter(|p| **p == Presence::Awaited)
-            .count();
-        self.admission = Some(Admission::open(
-            round,
-            self.config.shape,
-            self.clients.len(),
-        ));
-        self.actions
-            .push_back(Action::Announce { round, closes_at });
+        self.missing = self.clients.values().filter(|p| **p == Presence::Awaited).count();
+        self.admission = Some(Admission::open(round, self.config.shape, self.clients.len()));
+        self.actions.push_back(Action::Announce { round, closes_at });
     }
 
     fn close(&mut self, round: RoundNumber) {
@@ -258,11 +249,7 @@ impl Entry {
         let (closed, seats) = admission.close();
         let clients = seats.len();
         self.waiting.insert(round, seats);
-        self.actions.push_back(Action::Forward {
-            round,
-            onions: closed.into_batch(),
-            clients,
-        });
+        self.actions.push_back(Action::Forward { round, onions: closed.into_batch(), clients });
     }
 
     fn close_if_complete(&mut self, now: UnixMillis) {
@@ -275,11 +262,7 @@ impl Entry {
 
     fn finish(&mut self, round: RoundNumber, replies: Result<Batch, AbortReason>) {
         if let Some(seats) = self.waiting.remove(&round) {
-            self.actions.push_back(Action::Deliver {
-                round,
-                seats,
-                replies,
-            });
+            self.actions.push_back(Action::Deliver { round, seats, replies });
         }
         self.scheduler.handle_over(round);
         self.run_steps();

@@ -114,9 +114,7 @@ impl<L: RoundLog> Hop<L> {
         if replies.slot_len() != self.shape.reply_len_at(HopIndex(self.place.0 + 1)) {
             return Err(AbortReason::BadBatch);
         }
-        away.returned(replies)
-            .map(Some)
-            .map_err(|_| AbortReason::WrongCount)
+        away.returned(replies).map(Some).map_err(|_| AbortReason::WrongCount)
     }
 
     /// The rest of the chain has lost `round`. Says whether anybody was waiting.
@@ -131,11 +129,7 @@ impl<L: RoundLog> Hop<L> {
 
     /// Gives up the rounds whose time is over, and says which.
     pub fn handle_timeout(&mut self, now: UnixMillis) -> Vec<RoundNumber> {
-        self.away
-            .expire(now)
-            .into_iter()
-            .map(|(number, _)| number)
-            .collect()
+        self.away.expire(now).into_iter().map(|(number, _)| number).collect()
     }
 
     /// When [`Hop::handle_timeout`] has to be called next.

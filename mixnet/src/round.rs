@@ -26,12 +26,13 @@ use talaria_wire::onion::{PeelContext, ReplyKey, peel_slots, seal_reply};
 use talaria_wire::params::TAG_LEN;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::hop::noise::Noise;
 use crate::hop::replay::first_sightings;
 use crate::hop::shuffle::shuffle;
 use talaria_wire::crypto::OnionSecret;
-use ticket::{Return, Ticket};
+use ticket::{Ticket, WaysBack};
 
 /// Bytes of the ephemeral key in front of an inner onion.
 const EPHEMERAL_LEN: usize = 32;
@@ -63,12 +64,7 @@ impl Round<Collecting> {
     /// A round that waits for onions of `slot_len` bytes, about `capacity` of them.
     #[must_use]
     pub fn open(number: RoundNumber, slot_len: usize, capacity: usize) -> Self {
-        Self {
-            number,
-            state: Collecting {
-                batch: Batch::with_capacity(slot_len, capacity),
-            },
-        }
+        Self { number, state: Collecting { batch: Batch::with_capacity(slot_len, capacity) } }
     }
 
     /// Takes whole onions, one after the other, and says in which slot the first of them lies.
@@ -91,12 +87,7 @@ impl Round<Collecting> {
     /// No onion can join any more.
     #[must_use]
     pub fn close(self) -> Round<Closed> {
-        Round {
-            number: self.number,
-            state: Closed {
-                batch: self.state.batch,
-            },
-        }
+        Round { number: self.number, state: Closed { batch: self.state.batch } }
     }
 }
 
@@ -110,10 +101,7 @@ impl Round<Closed> {
     /// A round whose onions arrived as one batch, from the entry or the hop before.
     #[must_use]
     pub fn arrived(number: RoundNumber, batch: Batch) -> Self {
-        Self {
-            number,
-            state: Closed { batch },
-        }
+        Self { number, state: Closed { batch } }
     }
 
     /// The entry peels nothing: it hands its onions to the first hop as they came.
@@ -126,11 +114,7 @@ impl Round<Closed> {
     #[must_use]
     pub fn peel(self, secret: &OnionSecret, hop: HopIndex) -> Round<Peeled> {
         let Closed { mut batch } = self.state;
-        let context = PeelContext {
-            secret,
-            round: self.number,
-            hop,
-        };
+        let context = PeelContext { secret, round: self.number, hop };
         let mut keep = first_sightings(&batch);
         let mut sound = vec![false; batch.len()];
         let mut keys: Vec<ReplyKey> = (0..batch.len()).map(|_| ReplyKey::default()).collect();
@@ -142,10 +126,7 @@ impl Round<Closed> {
         for (keep, sound) in keep.iter_mut().zip(sound) {
             *keep &= sound;
         }
-        Round {
-            number: self.number,
-            state: Peeled { batch, keys, keep },
-        }
+        Round { number: self.number, state: Peeled { batch, keys, keep } }
     }
 }
 
@@ -173,13 +154,10 @@ impl Round<Peeled> {
         let Peeled { batch, keys, keep } = self.state;
         let inner_len = batch.slot_len() - EPHEMERAL_LEN - TAG_LEN;
         assert!(noise.onions().is_empty() || noise.onions().slot_len() == inner_len);
-        let kept = (0u32..)
-            .zip(&keep)
-            .filter(|(_, keep)| **keep)
-            .map(|(slot, _)| slot);
+        let kept = (0u32..).zip(&keep).filter(|(_, keep)| **keep).map(|(slot, _)| slot);
         let first_noise = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 slots");
         let noise_slots = (first_noise..).take(noise.onions().len());
-        let mut order: Vec<u32> = kept.chain(noise_slots).collect();
+        let mut order: Zeroizing<Vec<u32>> = Zeroizing::new(kept.chain(noise_slots).collect());
         shuffle(&mut order, rng);
 
         let mut mixed = Batch::zeroed(inner_len, order.len());
@@ -187,21 +165,15 @@ impl Round<Peeled> {
             None => &batch.slot(slot)[EPHEMERAL_LEN..][..inner_len],
             Some(noise_slot) => noise.onions().slot(noise_slot),
         };
-        (mixed.as_bytes_mut().par_chunks_mut(inner_len * RUN))
-            .zip(order.par_chunks(RUN))
-            .for_each(|(slots, sources)| {
+        (mixed.as_bytes_mut().par_chunks_mut(inner_len * RUN)).zip(order.par_chunks(RUN)).for_each(
+            |(slots, sources)| {
                 for (slot, &from) in slots.chunks_exact_mut(inner_len).zip(sources) {
                     slot.copy_from_slice(source(from as usize));
                 }
-            });
-        let ticket = Ticket::new(&order, keys);
-        Round {
-            number: self.number,
-            state: Mixed {
-                batch: mixed,
-                ticket,
             },
-        }
+        );
+        let ticket = Ticket::new(&order, keys);
+        Round { number: self.number, state: Mixed { batch: mixed, ticket } }
     }
 }
 
@@ -217,13 +189,7 @@ impl Round<Mixed> {
     #[must_use]
     pub fn forward(self) -> (Batch, Round<Away>) {
         let Mixed { batch, ticket } = self.state;
-        (
-            batch,
-            Round {
-                number: self.number,
-                state: Away { ticket },
-            },
-        )
+        (batch, Round { number: self.number, state: Away { ticket } })
     }
 }
 
@@ -251,16 +217,10 @@ impl Round<Away> {
     pub fn returned(self, replies: Batch) -> Result<Round<Unmixed>, WrongCount> {
         let sent = self.state.ticket.sent();
         if replies.len() != sent {
-            return Err(WrongCount {
-                sent,
-                returned: replies.len(),
-            });
+            return Err(WrongCount { sent, returned: replies.len() });
         }
-        let returns = self.state.ticket.spend();
-        Ok(Round {
-            number: self.number,
-            state: Unmixed { replies, returns },
-        })
+        let ways_back = self.state.ticket.spend();
+        Ok(Round { number: self.number, state: Unmixed { replies, ways_back } })
     }
 }
 
@@ -268,7 +228,7 @@ impl Round<Away> {
 #[derive(Debug)]
 pub struct Unmixed {
     replies: Batch,
-    returns: Vec<Return>,
+    ways_back: WaysBack,
 }
 
 impl Round<Unmixed> {
@@ -278,33 +238,27 @@ impl Round<Unmixed> {
     /// sealed under its own key, for that key seals the first one's reply.
     #[must_use]
     pub fn seal(self, rng: &mut impl CryptoRng) -> Round<Sealed> {
-        let Unmixed {
-            replies,
-            mut returns,
-        } = self.state;
+        let Unmixed { replies, mut ways_back } = self.state;
         let inner_len = replies.slot_len();
         let slot_len = inner_len + TAG_LEN;
-        let mut sealed = Batch::zeroed(slot_len, returns.len());
-        for (slot, back) in sealed.slots_mut().zip(&mut returns) {
-            if back.reply.is_none() {
-                rng.fill_bytes(slot);
-                rng.fill_bytes(back.key.as_mut());
-            }
+        let mut sealed = Batch::zeroed(slot_len, ways_back.keys.len());
+        let dropped: Vec<_> = ways_back.dropped().collect();
+        for onion in dropped {
+            rng.fill_bytes(sealed.slot_mut(onion));
+            rng.fill_bytes(ways_back.keys[onion].as_mut());
         }
-        (sealed.as_bytes_mut().par_chunks_mut(slot_len * RUN))
-            .zip(returns.par_chunks(RUN))
-            .for_each(|(slots, returns)| {
-                for (slot, back) in slots.chunks_exact_mut(slot_len).zip(returns) {
-                    if let Some(reply) = back.reply {
-                        slot[..inner_len].copy_from_slice(replies.slot(reply as usize));
+        (sealed.as_bytes_mut().par_chunks_mut(slot_len * RUN)).enumerate().for_each(
+            |(run, slots)| {
+                let ways = ways_back.from(run * RUN);
+                for (slot, (reply, key)) in slots.chunks_exact_mut(slot_len).zip(ways) {
+                    if let Some(reply) = reply {
+                        slot[..inner_len].copy_from_slice(replies.slot(reply));
                     }
-                    seal_reply(&back.key, slot);
+                    seal_reply(key, slot);
                 }
-            });
-        Round {
-            number: self.number,
-            state: Sealed { replies: sealed },
-        }
+            },
+        );
+        Round { number: self.number, state: Sealed { replies: sealed } }
     }
 }
 

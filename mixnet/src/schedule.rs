@@ -29,11 +29,7 @@ impl ScheduleConfig {
         let patience_ms = (3 * period_ms.get()).max(5000);
         let rounds = patience_ms / period_ms.get() + 2;
         let max_rounds = usize::try_from(rounds).unwrap_or(usize::MAX);
-        Self {
-            period_ms,
-            patience_ms,
-            max_rounds,
-        }
+        Self { period_ms, patience_ms, max_rounds }
     }
 }
 
@@ -137,10 +133,7 @@ impl Scheduler {
             (Mode::Running, None) => Some(self.next.starts_at(self.config.period_ms)),
             (_, open) => open.map(|(_, closes_at)| closes_at),
         };
-        opens_at
-            .into_iter()
-            .chain(self.travelling.poll_timeout())
-            .min()
+        opens_at.into_iter().chain(self.travelling.poll_timeout()).min()
     }
 
     /// The round that collects now.
@@ -182,11 +175,7 @@ mod tests {
 
     fn scheduler(period: u64, max_rounds: usize, now: u64) -> Scheduler {
         let period_ms = NonZeroU64::new(period).unwrap();
-        let config = ScheduleConfig {
-            period_ms,
-            patience_ms: 3 * period,
-            max_rounds,
-        };
+        let config = ScheduleConfig { period_ms, patience_ms: 3 * period, max_rounds };
         Scheduler::new(config, UnixMillis(now))
     }
 
@@ -195,10 +184,7 @@ mod tests {
     }
 
     fn open(round: u64) -> Step {
-        Step::Open {
-            round: Round(round),
-            closes_at: UnixMillis((round + 1) * 100),
-        }
+        Step::Open { round: Round(round), closes_at: UnixMillis((round + 1) * 100) }
     }
 
     #[test]

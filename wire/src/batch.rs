@@ -30,10 +30,7 @@ impl Batch {
     #[must_use]
     pub fn with_capacity(slot_len: usize, slots: usize) -> Self {
         assert!(slot_len > 0, "a slot has at least one byte");
-        Self {
-            bytes: Vec::with_capacity(slot_len * slots),
-            slot_len,
-        }
+        Self { bytes: Vec::with_capacity(slot_len * slots), slot_len }
     }
 
     /// A batch of `slots` slots of `slot_len` zero bytes.
@@ -43,10 +40,7 @@ impl Batch {
     #[must_use]
     pub fn zeroed(slot_len: usize, slots: usize) -> Self {
         assert!(slot_len > 0, "a slot has at least one byte");
-        Self {
-            bytes: vec![0; slot_len * slots],
-            slot_len,
-        }
+        Self { bytes: vec![0; slot_len * slots], slot_len }
     }
 
     /// Takes bytes that already are slots, one after the other.
@@ -55,10 +49,7 @@ impl Batch {
     /// [`RaggedBatch`] if the last slot is not whole, or `slot_len` is zero.
     pub fn from_bytes(slot_len: usize, bytes: Vec<u8>) -> Result<Self, RaggedBatch> {
         if slot_len == 0 || !bytes.len().is_multiple_of(slot_len) {
-            return Err(RaggedBatch {
-                bytes: bytes.len(),
-                slot_len,
-            });
+            return Err(RaggedBatch { bytes: bytes.len(), slot_len });
         }
         Ok(Self { bytes, slot_len })
     }
@@ -87,10 +78,7 @@ impl Batch {
     /// [`RaggedBatch`] if the last one is not whole; nothing is appended then.
     pub fn push(&mut self, slots: &[u8]) -> Result<(), RaggedBatch> {
         if !slots.len().is_multiple_of(self.slot_len) {
-            return Err(RaggedBatch {
-                bytes: slots.len(),
-                slot_len: self.slot_len,
-            });
+            return Err(RaggedBatch { bytes: slots.len(), slot_len: self.slot_len });
         }
         self.bytes.extend_from_slice(slots);
         Ok(())
@@ -155,13 +143,7 @@ mod tests {
     #[test]
     fn ragged_bytes_are_refused_and_change_nothing() {
         let mut batch = Batch::zeroed(4, 1);
-        assert_eq!(
-            batch.push(&[0; 6]),
-            Err(RaggedBatch {
-                bytes: 6,
-                slot_len: 4
-            })
-        );
+        assert_eq!(batch.push(&[0; 6]), Err(RaggedBatch { bytes: 6, slot_len: 4 }));
         assert_eq!(batch.len(), 1);
         assert!(Batch::from_bytes(4, vec![0; 7]).is_err());
         assert!(Batch::from_bytes(0, vec![]).is_err());

@@ -115,7 +115,7 @@ impl Control {
     /// The whole frame.
     #[must_use]
     pub fn to_frame(&self) -> Vec<u8> {
-        let body = rmp_serde::to_vec_named(self).expect("a control message can be encoded");
+        let body = self.to_body();
         debug_assert!(body.len() <= CONTROL_MAX);
         let mut out = Vec::with_capacity(HEADER_LEN + body.len());
         Header::put(Kind::Control, body.len(), &mut out);
@@ -125,16 +125,23 @@ impl Control {
 
     /// Parses a body.
     ///
+    /// MessagePack has many encodings of one message (arrays for maps, numbers for names, wide
+    /// integers for narrow ones); only the one that [`Control::to_frame`] writes is taken.
+    ///
     /// # Errors
     /// [`BadControl`] if it is anything but one whole message.
     pub fn decode(body: &[u8]) -> Result<Self, BadControl> {
         let mut rest = body;
         let control =
             Self::deserialize(&mut Deserializer::new(&mut rest)).map_err(|_| BadControl)?;
-        if !rest.is_empty() {
+        if control.to_body() != body {
             return Err(BadControl);
         }
         Ok(control)
+    }
+
+    fn to_body(&self) -> Vec<u8> {
+        rmp_serde::to_vec_named(self).expect("a control message can be encoded")
     }
 }
 
@@ -146,23 +153,11 @@ mod tests {
 
     fn all() -> Vec<Control> {
         vec![
-            Control::Hello {
-                protocol: PROTOCOL_VERSION,
-                network: NetworkId([7; 32]),
-            },
-            Control::Welcome {
-                protocol: PROTOCOL_VERSION,
-            },
-            Control::Refused {
-                reason: Refusal::Network,
-            },
-            Control::Abort {
-                round: u64::MAX,
-                reason: AbortReason::WrongCount,
-            },
-            Control::Goodbye {
-                reason: Farewell::ShuttingDown,
-            },
+            Control::Hello { protocol: PROTOCOL_VERSION, network: NetworkId([7; 32]) },
+            Control::Welcome { protocol: PROTOCOL_VERSION },
+            Control::Refused { reason: Refusal::Network },
+            Control::Abort { round: u64::MAX, reason: AbortReason::WrongCount },
+            Control::Goodbye { reason: Farewell::ShuttingDown },
         ]
     }
 
@@ -174,10 +169,20 @@ mod tests {
             let mut longer = frame[HEADER_LEN..].to_vec();
             longer.push(0);
             assert_eq!(Control::decode(&longer), Err(BadControl));
-            assert_eq!(
-                Control::decode(&frame[HEADER_LEN..frame.len() - 1]),
-                Err(BadControl)
-            );
+            assert_eq!(Control::decode(&frame[HEADER_LEN..frame.len() - 1]), Err(BadControl));
+        }
+    }
+
+    #[test]
+    fn a_message_has_one_encoding() {
+        assert!(Control::decode(b"\x81\xa7Welcome\x81\xa8protocol\x01").is_ok());
+        for other in [
+            &b"\x81\xa7Welcome\x91\x01"[..],
+            b"\x81\x01\x81\xa8protocol\x01",
+            b"\x81\xa7Welcome\x81\xa8protocol\xcd\x00\x01",
+            b"\xde\x00\x01\xa7Welcome\x81\xa8protocol\x01",
+        ] {
+            assert_eq!(Control::decode(other), Err(BadControl));
         }
     }
 

@@ -172,10 +172,7 @@ impl Announcement {
         let round = Round(reader.u64()?);
         let closes_in_ms = reader.u32()?;
         reader.finish()?;
-        Ok(Self {
-            round,
-            closes_in_ms,
-        })
+        Ok(Self { round, closes_in_ms })
     }
 }
 
@@ -240,12 +237,7 @@ pub struct Replies<'a> {
 impl<'a> Replies<'a> {
     /// Appends the whole frame to `out`: the entry writes many and keeps the buffer.
     pub fn put_frame(&self, out: &mut Vec<u8>) {
-        Self::put_head(
-            self.round,
-            self.outcome,
-            REPLIES_HEAD_LEN + self.replies.len(),
-            out,
-        );
+        Self::put_head(self.round, self.outcome, REPLIES_HEAD_LEN + self.replies.len(), out);
         out.extend_from_slice(self.replies);
     }
 
@@ -281,11 +273,7 @@ impl<'a> Replies<'a> {
         }
         let replies = reader.bytes(shape.onions() * shape.reply_len())?;
         reader.finish()?;
-        Ok(Self {
-            round,
-            outcome,
-            replies,
-        })
+        Ok(Self { round, outcome, replies })
     }
 }
 
@@ -352,12 +340,8 @@ mod tests {
     fn every_outcome_has_the_same_size() {
         let replies = vec![1; shape().onions() * shape().reply_len()];
         let mut delivered = Vec::new();
-        Replies {
-            round: Round(1),
-            outcome: Outcome::Delivered,
-            replies: &replies,
-        }
-        .put_frame(&mut delivered);
+        Replies { round: Round(1), outcome: Outcome::Delivered, replies: &replies }
+            .put_frame(&mut delivered);
         for outcome in [Outcome::Late, Outcome::Failed] {
             let mut frame = vec![0xaa];
             Replies::put_without(Round(1), outcome, shape(), &mut frame);
@@ -370,13 +354,7 @@ mod tests {
     #[test]
     fn frames_that_do_not_belong_are_refused_by_their_header() {
         let from_client = Accepts::FromClient(shape());
-        for head in [
-            [0, 0, 0x10, 1],
-            [1, 0, 0, 12],
-            [2, 0, 0, 7],
-            [5, 1, 0, 0],
-            [9, 0, 0, 0],
-        ] {
+        for head in [[0, 0, 0x10, 1], [1, 0, 0, 12], [2, 0, 0, 7], [5, 1, 0, 0], [9, 0, 0, 0]] {
             assert!(Header::parse(head, from_client).is_err());
         }
         assert!(Header::parse([5, 0, 0, 0], Accepts::OnLink).is_err());

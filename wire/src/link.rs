@@ -30,11 +30,7 @@ impl BatchHead {
     pub fn of(round: Round, batch: &Batch) -> Self {
         let slots = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 slots");
         let slot_len = u16::try_from(batch.slot_len()).expect("a slot is shorter than 64 KiB");
-        Self {
-            round,
-            slots,
-            slot_len,
-        }
+        Self { round, slots, slot_len }
     }
 
     /// The whole frame.
@@ -54,11 +50,8 @@ impl BatchHead {
     /// [`DecodeError`] if it does not have exactly the right length.
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
-        let head = Self {
-            round: Round(reader.u64()?),
-            slots: reader.u32()?,
-            slot_len: reader.u16()?,
-        };
+        let head =
+            Self { round: Round(reader.u64()?), slots: reader.u32()?, slot_len: reader.u16()? };
         reader.finish()?;
         Ok(head)
     }
@@ -111,11 +104,7 @@ impl Assembly {
     /// Takes batches of at most `max_slots` slots of exactly `slot_len` bytes.
     #[must_use]
     pub fn new(slot_len: usize, max_slots: usize) -> Self {
-        Self {
-            slot_len,
-            max_slots,
-            partial: None,
-        }
+        Self { slot_len, max_slots, partial: None }
     }
 
     /// Takes a head; an empty batch is whole at once.
@@ -126,22 +115,14 @@ impl Assembly {
         if self.partial.is_some() {
             return Err(LinkError::Interrupted);
         }
-        let BatchHead {
-            round,
-            slots,
-            slot_len,
-        } = head;
+        let BatchHead { round, slots, slot_len } = head;
         let count = slots as usize;
         if usize::from(slot_len) != self.slot_len || count > self.max_slots {
             return Err(LinkError::WrongShape { slots, slot_len });
         }
         let total = count * self.slot_len;
         // The pages behind a large capacity are only taken when chunks fill them.
-        self.partial = Some(Partial {
-            round,
-            bytes: Vec::with_capacity(total),
-            total,
-        });
+        self.partial = Some(Partial { round, bytes: Vec::with_capacity(total), total });
         Ok(self.take_whole())
     }
 
@@ -159,9 +140,7 @@ impl Assembly {
     }
 
     fn take_whole(&mut self) -> Option<(Round, Batch)> {
-        let whole = self
-            .partial
-            .take_if(|partial| partial.bytes.len() == partial.total)?;
+        let whole = self.partial.take_if(|partial| partial.bytes.len() == partial.total)?;
         let batch = Batch::from_bytes(self.slot_len, whole.bytes)
             .expect("the total is a whole number of slots");
         Some((whole.round, batch))
@@ -218,30 +197,12 @@ mod tests {
     #[test]
     fn heads_beyond_the_limits_are_refused() {
         let mut assembly = Assembly::new(8, 4);
-        let head = BatchHead {
-            round: Round(1),
-            slots: 5,
-            slot_len: 8,
-        };
-        assert!(matches!(
-            assembly.head(head),
-            Err(LinkError::WrongShape { .. })
-        ));
-        let head = BatchHead {
-            round: Round(1),
-            slots: 4,
-            slot_len: 9,
-        };
-        assert!(matches!(
-            assembly.head(head),
-            Err(LinkError::WrongShape { .. })
-        ));
+        let head = BatchHead { round: Round(1), slots: 5, slot_len: 8 };
+        assert!(matches!(assembly.head(head), Err(LinkError::WrongShape { .. })));
+        let head = BatchHead { round: Round(1), slots: 4, slot_len: 9 };
+        assert!(matches!(assembly.head(head), Err(LinkError::WrongShape { .. })));
         assert_eq!(assembly.chunk(&[0]), Err(LinkError::StrayChunk));
-        let head = BatchHead {
-            round: Round(1),
-            slots: 4,
-            slot_len: 8,
-        };
+        let head = BatchHead { round: Round(1), slots: 4, slot_len: 8 };
         assert_eq!(assembly.head(head), Ok(None));
         assert_eq!(assembly.head(head), Err(LinkError::Interrupted));
         assert_eq!(assembly.chunk(&[0; 33]), Err(LinkError::StrayChunk));

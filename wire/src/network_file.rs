@@ -110,12 +110,7 @@ impl Network {
             .ok_or_else(|| out_of_range("hop", 1, MAX_HOPS.into()))?;
         let shape = RoundShape::new(count, lanes)
             .ok_or_else(|| out_of_range("lanes", 1, MAX_LANES.into()))?;
-        Ok(Self {
-            period_ms,
-            entry,
-            shape,
-            hops,
-        })
+        Ok(Self { period_ms, entry, shape, hops })
     }
 
     /// Parses a network file.
@@ -137,11 +132,7 @@ impl Network {
             identity: identity(&file.entry.identity)?,
             ca,
         };
-        let hops = file
-            .hop
-            .into_iter()
-            .map(HopFile::parse)
-            .collect::<Result<_, _>>()?;
+        let hops = file.hop.into_iter().map(HopFile::parse).collect::<Result<_, _>>()?;
         Self::new(file.period_ms, file.lanes, entry, hops)
     }
 
@@ -271,10 +262,7 @@ fn address(text: String) -> Result<String, NetworkFileError> {
 }
 
 fn out_of_range(field: &'static str, low: u64, high: u64) -> NetworkFileError {
-    NetworkFileError::OutOfRange {
-        field,
-        range: format!("{low} to {high}"),
-    }
+    NetworkFileError::OutOfRange { field, range: format!("{low} to {high}") }
 }
 
 #[cfg(test)]
@@ -320,39 +308,17 @@ mod tests {
     fn mistakes_are_named() {
         let file = network().to_file(PEM);
         let mistakes = [
-            (
-                "period_ms = 2000",
-                "period_ms = 10",
-                "`period_ms` has to be 50 to 3600000",
-            ),
+            ("period_ms = 2000", "period_ms = 10", "`period_ms` has to be 50 to 3600000"),
             ("lanes = 1", "lanes = 0", "`lanes` has to be 1 to 16"),
             ("version = 1", "version = 2", "version 2"),
-            (
-                "lanes = 1",
-                "lanes = 1\ncolour = 3",
-                "unknown field `colour`",
-            ),
-            (
-                "127.0.0.1:7400",
-                "127.0.0.1",
-                "not an address of the form host:port",
-            ),
+            ("lanes = 1", "lanes = 1\ncolour = 3", "unknown field `colour`"),
+            ("127.0.0.1:7400", "127.0.0.1", "not an address of the form host:port"),
             ("BEGIN", "START", "not a certificate"),
-            (
-                "onion_key = \"",
-                "onion_key = \"zz",
-                "`onion_key` is not a key",
-            ),
-            (
-                "identity = \"0",
-                "identity = \"1",
-                "`identity` is not a key",
-            ),
+            ("onion_key = \"", "onion_key = \"zz", "`onion_key` is not a key"),
+            ("identity = \"0", "identity = \"1", "`identity` is not a key"),
         ];
         for (from, to, message) in mistakes {
-            let error = Network::parse(&file.replacen(from, to, 1))
-                .unwrap_err()
-                .to_string();
+            let error = Network::parse(&file.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
         assert!(Network::parse(&" ".repeat(NETWORK_FILE_MAX + 1)).is_err());

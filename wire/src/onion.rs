@@ -37,13 +37,7 @@ impl LayerKeys {
         round: Round,
         hop: HopIndex,
     ) -> Self {
-        let fields: [&[u8]; 5] = [
-            shared,
-            ephemeral,
-            &hop_key.0,
-            &round.to_be_bytes(),
-            &[hop.0],
-        ];
+        let fields: [&[u8]; 5] = [shared, ephemeral, &hop_key.0, &round.to_be_bytes(), &[hop.0]];
         let both = Zeroizing::new(derive::<64>(Label::OnionLayer, &fields));
         let mut request = Zeroizing::new([0; 32]);
         let mut reply = ReplyKey::default();
@@ -67,11 +61,7 @@ pub fn seal(
     rng: &mut impl CryptoRng,
     out: &mut [u8],
 ) -> ReplyOpener {
-    assert_eq!(
-        out.len(),
-        EXCHANGE_REQUEST_LEN + chain.len() * LAYER_LEN,
-        "an onion's length"
-    );
+    assert_eq!(out.len(), EXCHANGE_REQUEST_LEN + chain.len() * LAYER_LEN, "an onion's length");
     let ephemerals: Vec<_> = chain.iter().map(|_| Ephemeral::generate(rng)).collect();
     let start = chain.len() * EPHEMERAL_LEN;
     out[start..start + EXCHANGE_REQUEST_LEN].copy_from_slice(request.as_bytes());
@@ -171,19 +161,10 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(3);
         let (secrets, publics) = chain(2, &mut rng);
         let mut onion = vec![0; onion_len(2)];
-        let _ = seal(
-            &ExchangeRequest::cover(&mut rng),
-            &publics,
-            Round(5),
-            &mut rng,
-            &mut onion,
-        );
+        let _ = seal(&ExchangeRequest::cover(&mut rng), &publics, Round(5), &mut rng, &mut onion);
         for (secret, round, hop) in [(0, 6, 0), (0, 5, 1), (1, 5, 0)] {
-            let context = PeelContext {
-                secret: &secrets[secret],
-                round: Round(round),
-                hop: HopIndex(hop),
-            };
+            let context =
+                PeelContext { secret: &secrets[secret], round: Round(round), hop: HopIndex(hop) };
             assert!(!peel(&mut onion.clone(), &context).1);
         }
     }
@@ -194,21 +175,12 @@ mod tests {
         let (secrets, _) = chain(1, &mut rng);
         // An attacker who sends the zero point knows the shared secret, and so all the keys.
         let ephemeral = [0; 32];
-        let keys = LayerKeys::derive(
-            &[0; 32],
-            &ephemeral,
-            secrets[0].public(),
-            Round(1),
-            HopIndex(0),
-        );
+        let keys =
+            LayerKeys::derive(&[0; 32], &ephemeral, secrets[0].public(), Round(1), HopIndex(0));
         let mut onion = vec![0; onion_len(1)];
         rng.fill_bytes(&mut onion[EPHEMERAL_LEN..]);
         sealed::seal(&keys.request, &mut onion[EPHEMERAL_LEN..]);
-        let context = PeelContext {
-            secret: &secrets[0],
-            round: Round(1),
-            hop: HopIndex(0),
-        };
+        let context = PeelContext { secret: &secrets[0], round: Round(1), hop: HopIndex(0) };
         assert!(!peel(&mut onion, &context).1);
     }
 
@@ -217,13 +189,8 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(5);
         let (_, publics) = chain(2, &mut rng);
         let mut onion = vec![0; onion_len(2)];
-        let opener = seal(
-            &ExchangeRequest::cover(&mut rng),
-            &publics,
-            Round(5),
-            &mut rng,
-            &mut onion,
-        );
+        let opener =
+            seal(&ExchangeRequest::cover(&mut rng), &publics, Round(5), &mut rng, &mut onion);
         let mut reply = vec![0; PEER_MESSAGE_LEN + 2 * TAG_LEN];
         rng.fill_bytes(&mut reply);
         assert_eq!(opener.open(&mut reply.clone()), Err(BadReply));

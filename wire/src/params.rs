@@ -129,9 +129,7 @@ impl RoundShape {
     /// A shape, or `None` if `lanes` is not 1 to [`MAX_LANES`].
     #[must_use]
     pub fn new(hops: Hops, lanes: u8) -> Option<Self> {
-        (1..=MAX_LANES)
-            .contains(&lanes)
-            .then_some(Self { hops, lanes })
+        (1..=MAX_LANES).contains(&lanes).then_some(Self { hops, lanes })
     }
 
     /// The length of the chain.

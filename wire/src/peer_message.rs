@@ -100,10 +100,7 @@ impl MessageKeys {
     /// Splits 64 derived bytes: encryption key, then authentication key.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 64]) -> Self {
-        let mut keys = Self {
-            encryption: [0; 32],
-            authentication: [0; 32],
-        };
+        let mut keys = Self { encryption: [0; 32], authentication: [0; 32] };
         keys.encryption.copy_from_slice(&bytes[..32]);
         keys.authentication.copy_from_slice(&bytes[32..]);
         keys
@@ -164,18 +161,14 @@ pub fn open(
     recipient: &IdentityPublic,
 ) -> Result<Content, NotAuthentic> {
     let (covered, mac) = message.split_at(MAC_AT);
-    keys.mac(place, covered)
-        .verify_slice(mac)
-        .map_err(|_| NotAuthentic)?;
+    keys.mac(place, covered).verify_slice(mac).map_err(|_| NotAuthentic)?;
     let mut plain = Zeroizing::new([0; MAC_AT]);
     plain.copy_from_slice(covered);
     decrypt(&keys.encryption, &mut plain[..]);
     let (content, signature) = plain[IV_LEN..].split_at(SIGNED_LEN);
     let signature = signature.try_into().map_err(|_| NotAuthentic)?;
     let signed = signed_bytes(place, sender, recipient, content);
-    sender
-        .verify(&signed, signature)
-        .map_err(|_| NotAuthentic)?;
+    sender.verify(&signed, signature).map_err(|_| NotAuthentic)?;
     Content::decode(content).map_err(|_| NotAuthentic)
 }
 
@@ -234,12 +227,7 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(6);
         let alice = IdentitySecret::generate(&mut rng);
         let bob = IdentitySecret::generate(&mut rng);
-        Pair {
-            alice,
-            bob,
-            keys: MessageKeys::from_bytes(&[3; 64]),
-            rng,
-        }
+        Pair { alice, bob, keys: MessageKeys::from_bytes(&[3; 64]), rng }
     }
 
     fn place() -> Place {
@@ -265,35 +253,16 @@ mod tests {
     fn opens_at_its_place_only() {
         let mut p = pair();
         let content = content(b"hello");
-        let sealed = seal(
-            &content,
-            &p.keys,
-            &place(),
-            &p.alice,
-            p.bob.public(),
-            &mut p.rng,
-        );
+        let sealed = seal(&content, &p.keys, &place(), &p.alice, p.bob.public(), &mut p.rng);
         let open_at =
             |place: &Place| open(&sealed, &p.keys, place, p.alice.public(), p.bob.public());
         assert_eq!(open_at(&place()), Ok(content));
         let wrong = [
-            Place {
-                session: SessionId([9; 32]),
-                ..place()
-            },
-            Place {
-                round: Round(10),
-                ..place()
-            },
+            Place { session: SessionId([9; 32]), ..place() },
+            Place { round: Round(10), ..place() },
             Place { slot: 0, ..place() },
-            Place {
-                direction: Direction::FromHigher,
-                ..place()
-            },
-            Place {
-                network: NetworkId([9; 32]),
-                ..place()
-            },
+            Place { direction: Direction::FromHigher, ..place() },
+            Place { network: NetworkId([9; 32]), ..place() },
         ];
         for place in wrong {
             assert_eq!(open_at(&place), Err(NotAuthentic));
@@ -306,14 +275,8 @@ mod tests {
         // for Carol, with the right MAC: only the recipient inside the signature stops him.
         let mut p = pair();
         let carol = IdentitySecret::generate(&mut p.rng);
-        let sealed = seal(
-            &content(b"I quit"),
-            &p.keys,
-            &place(),
-            &p.alice,
-            p.bob.public(),
-            &mut p.rng,
-        );
+        let sealed =
+            seal(&content(b"I quit"), &p.keys, &place(), &p.alice, p.bob.public(), &mut p.rng);
         assert!(open(&sealed, &p.keys, &place(), p.alice.public(), p.bob.public()).is_ok());
         assert_eq!(
             open(&sealed, &p.keys, &place(), p.alice.public(), carol.public()),
@@ -329,22 +292,8 @@ mod tests {
     fn two_sealings_share_no_block() {
         let mut p = pair();
         let content = content(&[0; BODY_LEN]);
-        let a = seal(
-            &content,
-            &p.keys,
-            &place(),
-            &p.alice,
-            p.bob.public(),
-            &mut p.rng,
-        );
-        let b = seal(
-            &content,
-            &p.keys,
-            &place(),
-            &p.alice,
-            p.bob.public(),
-            &mut p.rng,
-        );
+        let a = seal(&content, &p.keys, &place(), &p.alice, p.bob.public(), &mut p.rng);
+        let b = seal(&content, &p.keys, &place(), &p.alice, p.bob.public(), &mut p.rng);
         assert!(a.chunks(16).all(|x| b.chunks(16).all(|y| x != y)));
     }
 

@@ -11,22 +11,12 @@ fn entry() -> Entry {
         patience_ms: 300,
         max_rounds: 3,
     };
-    Entry::new(
-        EntryConfig {
-            shape,
-            schedule,
-            max_clients: 3,
-        },
-        UnixMillis(0),
-    )
+    Entry::new(EntryConfig { shape, schedule, max_clients: 3 }, UnixMillis(0))
 }
 
 fn submit(entry: &mut Entry, now: u64, client: ClientId, round: u64) -> Result<Seat, NotAdmitted> {
     let onions = vec![7; entry.config.shape.onions() * entry.config.shape.onion_len()];
-    let submission = Submission {
-        round: RoundNumber(round),
-        onions: &onions,
-    };
+    let submission = Submission { round: RoundNumber(round), onions: &onions };
     entry.submit(UnixMillis(now), client, submission)
 }
 
@@ -34,18 +24,10 @@ fn actions(entry: &mut Entry) -> Vec<String> {
     std::iter::from_fn(|| entry.poll_action())
         .map(|action| match action {
             Action::Announce { round, .. } => format!("announce {round}"),
-            Action::Forward {
-                round,
-                onions,
-                clients,
-            } => {
+            Action::Forward { round, onions, clients } => {
                 format!("forward {round}: {} of {clients}", onions.len())
             }
-            Action::Deliver {
-                round,
-                seats,
-                replies,
-            } => match replies {
+            Action::Deliver { round, seats, replies } => match replies {
                 Ok(_) => format!("deliver {round} to {}", seats.len()),
                 Err(reason) => format!("fail {round} for {}: {reason:?}", seats.len()),
             },
@@ -65,15 +47,9 @@ fn a_round_closes_when_all_have_submitted_and_replies_go_to_their_seats() {
     assert_eq!(submit(&mut entry, 102, a, 1), Ok(Seat(2)));
     assert_eq!(actions(&mut entry), ["forward 1: 4 of 2"]);
     assert_eq!(submit(&mut entry, 103, a, 1), Err(NotAdmitted::NotOpen));
-    entry.handle_returned(
-        RoundNumber(1),
-        Batch::zeroed(entry.config.shape.reply_len(), 4),
-    );
+    entry.handle_returned(RoundNumber(1), Batch::zeroed(entry.config.shape.reply_len(), 4));
     assert_eq!(actions(&mut entry), ["deliver 1 to 2"]);
-    entry.handle_returned(
-        RoundNumber(1),
-        Batch::zeroed(entry.config.shape.reply_len(), 4),
-    );
+    entry.handle_returned(RoundNumber(1), Batch::zeroed(entry.config.shape.reply_len(), 4));
     assert_eq!(actions(&mut entry), Vec::<String>::new());
 }
 
@@ -84,10 +60,7 @@ fn a_silent_client_is_waited_for_once_and_a_late_one_again() {
     entry.handle_timeout(UnixMillis(100));
     submit(&mut entry, 101, a, 1).unwrap();
     entry.handle_timeout(UnixMillis(200));
-    assert_eq!(
-        actions(&mut entry),
-        ["announce 1", "forward 1: 2 of 1", "announce 2"]
-    );
+    assert_eq!(actions(&mut entry), ["announce 1", "forward 1: 2 of 1", "announce 2"]);
     submit(&mut entry, 201, a, 2).unwrap();
     assert_eq!(actions(&mut entry), ["forward 2: 2 of 1"]);
     assert_eq!(submit(&mut entry, 202, b, 1), Err(NotAdmitted::NotOpen));
@@ -126,10 +99,7 @@ fn wrong_and_missing_returns_fail_the_round_for_its_clients() {
         entry.handle_timeout(UnixMillis(round * 100));
         submit(&mut entry, round * 100, a, round).unwrap();
         entry.handle_returned(RoundNumber(round), replies);
-        assert_eq!(
-            actions(&mut entry)[2],
-            format!("fail {round} for 1: {reason}")
-        );
+        assert_eq!(actions(&mut entry)[2], format!("fail {round} for 1: {reason}"));
     }
     entry.handle_timeout(UnixMillis(300));
     submit(&mut entry, 300, a, 3).unwrap();
@@ -151,10 +121,7 @@ fn draining_answers_everybody_and_takes_nobody() {
     assert_eq!(entry.connect(), Err(Refusal::ShuttingDown));
     entry.handle_timeout(UnixMillis(200));
     assert_eq!(actions(&mut entry), ["announce 1", "forward 1: 2 of 1"]);
-    entry.handle_returned(
-        RoundNumber(1),
-        Batch::zeroed(entry.config.shape.reply_len(), 2),
-    );
+    entry.handle_returned(RoundNumber(1), Batch::zeroed(entry.config.shape.reply_len(), 2));
     assert_eq!(actions(&mut entry), ["deliver 1 to 1", "drained"]);
 }
 

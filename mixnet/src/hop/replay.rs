@@ -66,9 +66,7 @@ impl<L: RoundLog> RoundGuard<L> {
         }
         // Even if the record fails half way the round counts as run: it may be on the disk.
         self.last = Some(round);
-        self.log
-            .record(round)
-            .map_err(|NotRecorded| MayNotRun::NotRecorded)
+        self.log.record(round).map_err(|NotRecorded| MayNotRun::NotRecorded)
     }
 }
 
@@ -88,10 +86,7 @@ pub fn first_sightings(batch: &Batch) -> Vec<bool> {
         .collect();
     sightings.par_sort_unstable();
     let mut first = vec![true; batch.len()];
-    for same_hash in sightings
-        .chunk_by_mut(|a, b| a.0 == b.0)
-        .filter(|group| group.len() > 1)
-    {
+    for same_hash in sightings.chunk_by_mut(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
         same_hash.sort_unstable_by(|a, b| in_order(batch, a.1, b.1));
         for pair in same_hash.windows(2) {
             let [earlier, later] = [pair[0].1 as usize, pair[1].1 as usize];
@@ -130,10 +125,7 @@ mod tests {
     #[test]
     fn a_round_runs_once_and_in_order() {
         let mut guard = RoundGuard::new(Some(Round(5)), Log::default());
-        assert!(matches!(
-            guard.admit(Round(5)),
-            Err(MayNotRun::AlreadyRun { .. })
-        ));
+        assert!(matches!(guard.admit(Round(5)), Err(MayNotRun::AlreadyRun { .. })));
         assert_eq!(guard.admit(Round(6)), Ok(()));
         assert!(guard.admit(Round(6)).is_err() && guard.admit(Round(4)).is_err());
         assert_eq!(guard.admit(Round(9)), Ok(()));
@@ -144,10 +136,7 @@ mod tests {
     fn a_round_whose_record_failed_is_not_tried_again() {
         let mut guard = RoundGuard::new(None, Log(vec![], true));
         assert_eq!(guard.admit(Round(1)), Err(MayNotRun::NotRecorded));
-        assert!(matches!(
-            guard.admit(Round(1)),
-            Err(MayNotRun::AlreadyRun { .. })
-        ));
+        assert!(matches!(guard.admit(Round(1)), Err(MayNotRun::AlreadyRun { .. })));
     }
 
     proptest! {

@@ -43,10 +43,7 @@ mod tests {
                 .map(|&count| (f64::from(count) - expected).powi(2) / expected)
                 .sum();
             let limit = chi_square_limit(permutations - 1.0);
-            assert!(
-                chi_square < limit,
-                "n = {n}: {chi_square} is beyond {limit}"
-            );
+            assert!(chi_square < limit, "n = {n}: {chi_square} is beyond {limit}");
         }
     }
 

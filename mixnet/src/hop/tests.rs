@@ -17,23 +17,14 @@ impl RoundLog for NoLog {
     }
 }
 
-const LIMITS: HopLimits = HopLimits {
-    max_slots: 4,
-    max_rounds: 2,
-    patience_ms: 1000,
-};
+const LIMITS: HopLimits = HopLimits { max_slots: 4, max_rounds: 2, patience_ms: 1000 };
 
 fn shape() -> RoundShape {
     RoundShape::new(Hops::new(1).unwrap(), 1).unwrap()
 }
 
 fn hop() -> Hop<NoLog> {
-    Hop::new(
-        HopIndex(0),
-        shape(),
-        LIMITS,
-        RoundGuard::new(Some(RoundNumber(9)), NoLog),
-    )
+    Hop::new(HopIndex(0), shape(), LIMITS, RoundGuard::new(Some(RoundNumber(9)), NoLog))
 }
 
 fn batch(slots: usize) -> Batch {
@@ -51,33 +42,15 @@ fn away(number: u64) -> Round<Away> {
 #[test]
 fn refuses_what_it_should_not_run() {
     let mut hop = hop();
-    assert_eq!(
-        hop.begin(RoundNumber(9), &batch(1)),
-        Err(AbortReason::AlreadyRun)
-    );
-    assert_eq!(
-        hop.begin(RoundNumber(10), &batch(5)),
-        Err(AbortReason::BadBatch)
-    );
-    assert_eq!(
-        hop.begin(RoundNumber(10), &Batch::zeroed(7, 1)),
-        Err(AbortReason::BadBatch)
-    );
+    assert_eq!(hop.begin(RoundNumber(9), &batch(1)), Err(AbortReason::AlreadyRun));
+    assert_eq!(hop.begin(RoundNumber(10), &batch(5)), Err(AbortReason::BadBatch));
+    assert_eq!(hop.begin(RoundNumber(10), &Batch::zeroed(7, 1)), Err(AbortReason::BadBatch));
     assert_eq!(hop.begin(RoundNumber(10), &batch(1)), Ok(()));
-    assert_eq!(
-        hop.begin(RoundNumber(10), &batch(1)),
-        Err(AbortReason::AlreadyRun)
-    );
+    assert_eq!(hop.begin(RoundNumber(10), &batch(1)), Err(AbortReason::AlreadyRun));
     assert_eq!(hop.begin(RoundNumber(11), &batch(1)), Ok(()));
-    assert_eq!(
-        hop.begin(RoundNumber(12), &batch(1)),
-        Err(AbortReason::Busy)
-    );
+    assert_eq!(hop.begin(RoundNumber(12), &batch(1)), Err(AbortReason::Busy));
     hop.drain();
-    assert_eq!(
-        hop.begin(RoundNumber(13), &batch(1)),
-        Err(AbortReason::ShuttingDown)
-    );
+    assert_eq!(hop.begin(RoundNumber(13), &batch(1)), Err(AbortReason::ShuttingDown));
 }
 
 #[test]
@@ -107,10 +80,7 @@ fn gives_up_when_the_next_hop_is_slow() {
     assert_eq!(hop.poll_timeout(), Some(UnixMillis(1500)));
     assert!(hop.handle_timeout(UnixMillis(1499)).is_empty());
     assert_eq!(hop.handle_timeout(UnixMillis(1500)), [RoundNumber(10)]);
-    assert!(matches!(
-        hop.returned(RoundNumber(10), Batch::zeroed(512, 0)),
-        Ok(None)
-    ));
+    assert!(matches!(hop.returned(RoundNumber(10), Batch::zeroed(512, 0)), Ok(None)));
 }
 
 #[test]

@@ -24,12 +24,7 @@ impl World {
         let secrets: Vec<_> = (0..hops).map(|_| OnionSecret::generate(&mut rng)).collect();
         let chain = secrets.iter().map(|secret| *secret.public()).collect();
         let shape = RoundShape::new(Hops::new(hops).unwrap(), 1).unwrap();
-        Self {
-            rng,
-            secrets,
-            chain,
-            shape,
-        }
+        Self { rng, secrets, chain, shape }
     }
 
     fn onion(&mut self, id: u8, message: u8) -> (Vec<u8>, ReplyOpener) {
@@ -130,10 +125,7 @@ fn the_first_of_two_equal_onions_wins_and_no_key_seals_twice() {
     let (mut replies, tally) = world.run(batch, 0);
     assert_eq!((tally.pairs, tally.singles, tally.crowds), (1, 0, 0));
     assert_eq!(opener.open(replies.slot_mut(2)), Err(BadReply));
-    assert_eq!(
-        opener.open(replies.slot_mut(0)),
-        Ok(&[11; PEER_MESSAGE_LEN])
-    );
+    assert_eq!(opener.open(replies.slot_mut(0)), Ok(&[11; PEER_MESSAGE_LEN]));
 }
 
 #[test]
@@ -146,9 +138,7 @@ fn short_and_long_returns_lose_the_round() {
         }
         let peeled = Round::arrived(NUMBER, batch).peel(&world.secrets[0], HopIndex(0));
         let (_, away) = peeled.mix(&Noise::none(), &mut world.rng).forward();
-        let error = away
-            .returned(Batch::zeroed(PEER_MESSAGE_LEN, returned))
-            .unwrap_err();
+        let error = away.returned(Batch::zeroed(PEER_MESSAGE_LEN, returned)).unwrap_err();
         assert_eq!(error, WrongCount { sent: 2, returned });
     }
 }

@@ -25,11 +25,7 @@ impl Ticket {
                 *slot = to;
             }
         }
-        Self {
-            went_to,
-            keys,
-            sent: order.len(),
-        }
+        Self { went_to, keys, sent: order.len() }
     }
 
     /// How many onions were sent on, with noise.
@@ -39,10 +35,7 @@ impl Ticket {
 
     /// Gives up the secret, which exists once.
     pub(super) fn spend(mut self) -> WaysBack {
-        WaysBack {
-            went_to: mem::take(&mut self.went_to),
-            keys: mem::take(&mut self.keys),
-        }
+        WaysBack { went_to: mem::take(&mut self.went_to), keys: mem::take(&mut self.keys) }
     }
 }
 
@@ -53,16 +46,15 @@ pub(super) struct WaysBack {
 }
 
 impl WaysBack {
-    /// The slots of the replies, in the order of the onions; `None` for a dropped onion.
-    pub(super) fn slots(&self) -> impl Iterator<Item = Option<usize>> {
-        self.went_to
-            .iter()
-            .map(|&to| (to != DROPPED).then_some(to as usize))
+    /// The onions that were dropped and have no reply.
+    pub(super) fn dropped(&self) -> impl Iterator<Item = usize> {
+        self.went_to.iter().enumerate().filter(|(_, to)| **to == DROPPED).map(|(onion, _)| onion)
     }
 
-    /// The same for a run of onions that starts at `start`.
-    pub(super) fn run(&self, start: usize) -> impl Iterator<Item = (Option<usize>, &ReplyKey)> {
-        self.slots().zip(&self.keys).skip(start)
+    /// The slot of the reply and the key for each onion from `first` on.
+    pub(super) fn from(&self, first: usize) -> impl Iterator<Item = (Option<usize>, &ReplyKey)> {
+        let slot = |to: &u32| (*to != DROPPED).then_some(*to as usize);
+        self.went_to[first..].iter().map(slot).zip(&self.keys[first..])
     }
 }
 
@@ -74,8 +66,6 @@ impl fmt::Debug for WaysBack {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket")
-            .field("sent", &self.sent)
-            .finish_non_exhaustive()
+        f.debug_struct("Ticket").field("sent", &self.sent).finish_non_exhaustive()
     }
 }

@@ -40,9 +40,12 @@ impl IdentityPublic {
     /// # Errors
     /// [`BadKey`] if the bytes are not a point of the curve in compressed form.
     pub fn from_bytes(bytes: &[u8; IDENTITY_PUBLIC_LEN]) -> Result<Self, BadKey> {
-        PublicKey::from_sec1_bytes(bytes)
-            .map(Self)
-            .map_err(|_| BadKey)
+        // SEC1 has a third form of this length, "compact" (tag 5), which would give a key two
+        // encodings.
+        if !matches!(bytes[0], 2 | 3) {
+            return Err(BadKey);
+        }
+        PublicKey::from_sec1_bytes(bytes).map(Self).map_err(|_| BadKey)
     }
 
     /// The compressed SEC1 point: the order of two keys is the order of these bytes.
@@ -73,9 +76,7 @@ impl IdentityPublic {
         if signature.normalize_s() != signature {
             return Err(BadSignature);
         }
-        VerifyingKey::from(&self.0)
-            .verify(message, &signature)
-            .map_err(|_| BadSignature)
+        VerifyingKey::from(&self.0).verify(message, &signature).map_err(|_| BadSignature)
     }
 }
 
@@ -149,9 +150,7 @@ impl IdentitySecret {
 
 impl fmt::Debug for IdentitySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdentitySecret")
-            .field("public", &self.public)
-            .finish_non_exhaustive()
+        f.debug_struct("IdentitySecret").field("public", &self.public).finish_non_exhaustive()
     }
 }
 
@@ -169,10 +168,7 @@ mod tests {
 
     fn pair() -> (IdentitySecret, IdentitySecret) {
         let mut rng = ChaCha20Rng::seed_from_u64(2);
-        (
-            IdentitySecret::generate(&mut rng),
-            IdentitySecret::generate(&mut rng),
-        )
+        (IdentitySecret::generate(&mut rng), IdentitySecret::generate(&mut rng))
     }
 
     #[test]
@@ -195,26 +191,19 @@ mod tests {
         let (a, _) = pair();
         let low = Signature::from_slice(&a.sign(b"message")).unwrap();
         let high = Signature::from_scalars(low.r(), -low.s()).unwrap();
-        assert!(
-            VerifyingKey::from(a.public().as_p256())
-                .verify(b"message", &high)
-                .is_ok()
-        );
-        assert_eq!(
-            a.public().verify(b"message", &high.to_bytes().into()),
-            Err(BadSignature)
-        );
+        assert!(VerifyingKey::from(a.public().as_p256()).verify(b"message", &high).is_ok());
+        assert_eq!(a.public().verify(b"message", &high.to_bytes().into()), Err(BadSignature));
     }
 
     #[test]
     fn keys_survive_their_encoding_and_bad_ones_are_refused() {
         let (a, _) = pair();
         assert!(IdentitySecret::from_bytes(&a.to_bytes()).unwrap() == a);
-        assert_eq!(
-            IdentityPublic::from_bytes(&a.public().to_bytes()),
-            Ok(*a.public())
-        );
+        assert_eq!(IdentityPublic::from_bytes(&a.public().to_bytes()), Ok(*a.public()));
         assert!(IdentityPublic::from_bytes(&[4; 33]).is_err());
+        let mut compact = a.public().to_bytes();
+        compact[0] = 5;
+        assert!(IdentityPublic::from_bytes(&compact).is_err());
         assert!(IdentitySecret::from_bytes(&[0; 32]).is_err());
         assert!(IdentitySecret::from_bytes(&[0xff; 32]).is_err());
     }

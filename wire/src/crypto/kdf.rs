@@ -103,12 +103,7 @@ mod tests {
     fn labels_are_all_different() {
         for (i, a) in Label::ALL.iter().enumerate() {
             assert_eq!(*a as usize, i);
-            assert!(
-                Label::ALL
-                    .iter()
-                    .skip(i + 1)
-                    .all(|b| a.context() != b.context())
-            );
+            assert!(Label::ALL.iter().skip(i + 1).all(|b| a.context() != b.context()));
         }
     }
 }

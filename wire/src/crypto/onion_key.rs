@@ -52,15 +52,10 @@ impl OnionSecret {
     /// bad one.
     pub(crate) fn agree(&self, ephemeral: &[u8; 32]) -> (Zeroizing<[u8; 32]>, Choice) {
         let mut shared = Zeroizing::new([0; 32]);
-        let copied = agree(
-            &self.private,
-            UnparsedPublicKey::new(&X25519, ephemeral),
-            (),
-            |s| {
-                shared.copy_from_slice(s);
-                Ok(())
-            },
-        );
+        let copied = agree(&self.private, UnparsedPublicKey::new(&X25519, ephemeral), (), |s| {
+            shared.copy_from_slice(s);
+            Ok(())
+        });
         let contributes = !shared.ct_eq(&[0; 32]) & Choice::from(u8::from(copied.is_ok()));
         (shared, contributes)
     }
@@ -68,9 +63,7 @@ impl OnionSecret {
 
 impl fmt::Debug for OnionSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnionSecret")
-            .field("public", &self.public)
-            .finish_non_exhaustive()
+        f.debug_struct("OnionSecret").field("public", &self.public).finish_non_exhaustive()
     }
 }
 

@@ -23,10 +23,7 @@ pub(crate) fn seal(key: &[u8; 32], slot: &mut [u8]) {
 
 /// Decrypts `slot` in place; the plaintext is all but its last [`TAG_LEN`] bytes.
 pub(crate) fn open(key: &[u8; 32], slot: &mut [u8]) -> Result<(), BadTag> {
-    cipher(key)
-        .open_in_place(zero_nonce(), Aad::empty(), slot)
-        .map(|_| ())
-        .map_err(|_| BadTag)
+    cipher(key).open_in_place(zero_nonce(), Aad::empty(), slot).map(|_| ()).map_err(|_| BadTag)
 }
 
 fn cipher(key: &[u8; 32]) -> LessSafeKey {

@@ -27,17 +27,11 @@ pub struct PeelContext<'a> {
 /// # Panics
 /// If `slot` is shorter than one layer.
 pub fn peel(slot: &mut [u8], context: &PeelContext<'_>) -> (ReplyKey, bool) {
-    let (ephemeral, body) = slot
-        .split_first_chunk_mut::<EPHEMERAL_LEN>()
-        .expect("a slot holds at least one layer");
+    let (ephemeral, body) =
+        slot.split_first_chunk_mut::<EPHEMERAL_LEN>().expect("a slot holds at least one layer");
     let (shared, contributes) = context.secret.agree(ephemeral);
-    let keys = LayerKeys::derive(
-        &shared,
-        ephemeral,
-        context.secret.public(),
-        context.round,
-        context.hop,
-    );
+    let keys =
+        LayerKeys::derive(&shared, ephemeral, context.secret.public(), context.round, context.hop);
     let opened = Choice::from(u8::from(sealed::open(&keys.request, body).is_ok()));
     (keys.reply, (contributes & opened).into())
 }

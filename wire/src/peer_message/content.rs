@@ -48,10 +48,7 @@ impl Body {
     /// [`BodyTooLong`] if there are more than [`BODY_LEN`].
     pub fn new(text: &[u8]) -> Result<Self, BodyTooLong> {
         let mut bytes = [0; BODY_LEN];
-        bytes
-            .get_mut(..text.len())
-            .ok_or(BodyTooLong(text.len()))?
-            .copy_from_slice(text);
+        bytes.get_mut(..text.len()).ok_or(BodyTooLong(text.len()))?.copy_from_slice(text);
         let len = u16::try_from(text.len()).map_err(|_| BodyTooLong(text.len()))?;
         Ok(Self { bytes, len })
     }
@@ -59,10 +56,7 @@ impl Body {
     /// A body without bytes.
     #[must_use]
     pub fn empty() -> Self {
-        Self {
-            bytes: [0; BODY_LEN],
-            len: 0,
-        }
+        Self { bytes: [0; BODY_LEN], len: 0 }
     }
 
     /// The bytes.
@@ -170,10 +164,7 @@ impl Content {
             fragment_count: reader.u16()?,
             sent_ms: reader.u64()?,
             ratchet: reader.array()?,
-            body: Body {
-                bytes: reader.array()?,
-                len,
-            },
+            body: Body { bytes: reader.array()?, len },
         };
         reader.finish()?;
         content.check()
@@ -254,10 +245,7 @@ mod tests {
     #[test]
     fn bodies_have_a_limit_and_do_not_print() {
         assert_eq!(Body::new(&[0; 337]), Err(BodyTooLong(337)));
-        assert_eq!(
-            format!("{:?}", Body::new(b"secret").unwrap()),
-            "Body(6 bytes)"
-        );
+        assert_eq!(format!("{:?}", Body::new(b"secret").unwrap()), "Body(6 bytes)");
     }
 
     #[test]
@@ -265,15 +253,7 @@ mod tests {
         let mut bytes = [0; SIGNED_LEN];
         Content::idle().encode(&mut bytes);
         assert!(Content::decode(&bytes).is_ok());
-        for (at, value) in [
-            (0, 4),
-            (1, 2),
-            (3, 1),
-            (2, 2),
-            (21, 1),
-            (23, 1),
-            (SIGNED_LEN - 1, 1),
-        ] {
+        for (at, value) in [(0, 4), (1, 2), (3, 1), (2, 2), (21, 1), (23, 1), (SIGNED_LEN - 1, 1)] {
             let mut bad = bytes;
             bad[at] = value;
             assert!(Content::decode(&bad).is_err(), "byte {at} = {value}");
