@@ -205,6 +205,18 @@ impl Entry {
         self.actions.pop_front()
     }
 
+    /// Whether [`Entry::poll_action`] has something.
+    #[must_use]
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
+    /// Whether the entry is coming to its end.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     /// When [`Entry::handle_timeout`] has to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {

@@ -9,3 +9,14 @@ pub mod entry;
 pub mod hop;
 pub mod round;
 pub mod schedule;
+
+#[cfg(feature = "net")]
+pub mod config;
+#[cfg(feature = "net")]
+pub mod keys;
+#[cfg(feature = "net")]
+pub mod net;
+#[cfg(feature = "net")]
+pub mod server;
+#[cfg(feature = "net")]
+pub mod setup;

@@ -172,6 +172,13 @@ impl Network {
         &self.hops
     }
 
+    /// Moves the hops to these addresses, first hop first. The network stays the same.
+    pub fn set_hop_addresses(&mut self, addresses: impl IntoIterator<Item = String>) {
+        for (hop, address) in self.hops.iter_mut().zip(addresses) {
+            hop.address = address;
+        }
+    }
+
     /// The onion keys of the chain, first hop first.
     #[must_use]
     pub fn onion_keys(&self) -> Vec<OnionPublic> {

@@ -1,0 +1,199 @@
+//! The command line of `talariad`: what an operator can ask for.
+
+mod display;
+mod up;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use talaria_mixnet::config::Config;
+use talaria_mixnet::net::shutdown;
+use talaria_mixnet::server::Roles;
+use talaria_mixnet::setup::{DEFAULT_LISTEN, DataFolder, Listen, Wishes};
+use talaria_wire::params::{MAX_HOPS, MAX_PERIOD_MS, MIN_PERIOD_MS, PROTOCOL_VERSION};
+use tokio::sync::mpsc;
+use tracing_subscriber::EnvFilter;
+
+use display::Display;
+
+/// Whatever went wrong, said in a sentence or two.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The Talaria server: a mix-net and dead-drop anonymity server.
+#[derive(Parser)]
+#[command(name = "talariad", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Start with `talariad up`; it needs nothing else.\n\
+    Logs go to standard error; TALARIA_LOG sets what is logged (error, warn, info, debug).")]
+struct Cli {
+    /// Print one JSON object per line instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a whole network on this machine, from nothing.
+    ///
+    /// The first start makes keys, a certificate authority and DIR/network.toml; later ones use
+    /// them again. Give network.toml to everyone who should join.
+    Up {
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+    /// Run the roles that a configuration file names.
+    Run {
+        /// The configuration file; `talariad init` writes one for each role.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Make keys, a network file and one configuration for each role, for `talariad run`.
+    Init {
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+    /// Read a configuration and everything it names, and say whether it can run.
+    CheckConfig {
+        /// The configuration file.
+        #[arg(value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Print the versions of the program and of its protocol.
+    Version,
+}
+
+#[derive(Args)]
+struct NetworkArgs {
+    /// Where keys and files are kept.
+    #[arg(long, value_name = "DIR", default_value = "./talaria-data")]
+    data: PathBuf,
+    /// Where clients connect; with port 0 free ports are taken. Hops listen on the loopback
+    /// interface, on the ports that follow.
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
+    listen: SocketAddr,
+    /// The address to put into the network file, if clients reach the server under another one.
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<String>,
+    /// Hops in the chain [default: 3, or as before].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_HOPS)))]
+    hops: Option<u8>,
+    /// Length of a round, such as 2s or 250ms [default: 2s, or as before].
+    #[arg(long, value_name = "DURATION", value_parser = parse_period)]
+    period: Option<Duration>,
+}
+
+impl NetworkArgs {
+    fn wishes(&self) -> Wishes {
+        Wishes { hops: self.hops, period: self.period }
+    }
+
+    /// What clients are told to connect to.
+    fn advertised(&self, listening: SocketAddr) -> String {
+        self.advertise.clone().unwrap_or_else(|| {
+            let ip = listening.ip();
+            if ip.is_unspecified() {
+                tracing::warn!("clients elsewhere need an address: use --advertise HOST:PORT");
+            }
+            let loopback = if ip.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+            if ip.is_unspecified() {
+                format!("{loopback}:{}", listening.port())
+            } else {
+                listening.to_string()
+            }
+        })
+    }
+}
+
+fn parse_period(text: &str) -> Result<Duration, String> {
+    let period = humantime::parse_duration(text)
+        .map_err(|_| "expected a number with a unit, such as 2s or 250ms".to_owned())?;
+    let allowed = Duration::from_millis(MIN_PERIOD_MS)..=Duration::from_millis(MAX_PERIOD_MS);
+    if allowed.contains(&period) {
+        Ok(period)
+    } else {
+        Err(format!("a round lasts {MIN_PERIOD_MS}ms to {}h", MAX_PERIOD_MS / 3_600_000))
+    }
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("TALARIA_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let display = Display::new(cli.json);
+    match cli.command {
+        Command::Up { network } => on_runtime(up::up(network, display)),
+        Command::Run { config } => on_runtime(run_config(config, display)),
+        Command::Init { network } => init(&network, &display),
+        Command::CheckConfig { config } => check_config(&config, &display),
+        Command::Version => {
+            display.version(env!("CARGO_PKG_VERSION"), PROTOCOL_VERSION);
+            Ok(())
+        }
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+async fn run_config(config: PathBuf, display: Display) -> Result<(), Failure> {
+    let (trigger, shutdown) = shutdown::pair();
+    shutdown::on_signals(trigger)?;
+    let config = Config::load(&config)?;
+    let network = config.network.clone();
+    let bound = Roles::load(config)?.bind().await?;
+    let (entry, hops) = bound.addresses();
+    display.ready(entry, &hops, &network, None);
+    let (reports, incoming) = mpsc::unbounded_channel();
+    let showing = tokio::spawn(display.show(incoming, shutdown.clone()));
+    bound.run(reports, shutdown).await;
+    Ok(showing.await?)
+}
+
+fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {
+    let port = args.listen.port();
+    if port == 0 {
+        return Err("init writes addresses down, so --listen needs a port other than 0".into());
+    }
+    let data = DataFolder::open(&args.data)?;
+    if data.network()?.is_some() {
+        let path = data.network_file();
+        return Err(format!(
+            "{} is there already: remove it to describe the network anew (keys are kept)",
+            path.display()
+        )
+        .into());
+    }
+    let mut network = data.prepare(args.wishes())?;
+    let hops = (1..=u16::from(network.shape().hops().get()))
+        .map(|i| port.checked_add(i).map(|port| SocketAddr::from(([127, 0, 0, 1], port))))
+        .collect::<Option<_>>()
+        .ok_or("the ports after the entry's are for the hops: choose a lower port")?;
+    let listen = Listen { entry: args.listen, hops };
+    network.entry.address = args.advertised(args.listen);
+    network.set_hop_addresses(listen.hops.iter().map(ToString::to_string));
+    data.write(&network, &listen)?;
+    display.initialised(&data.network_file(), network.shape().hops().get());
+    Ok(())
+}
+
+fn check_config(path: &std::path::Path, display: &Display) -> Result<(), Failure> {
+    let roles = Roles::load(Config::load(path)?)?;
+    display.checked(&roles.describe());
+    Ok(())
+}

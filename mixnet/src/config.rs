@@ -1,0 +1,212 @@
+//! The configuration file of `talariad run`: which roles this process has, and their files.
+//!
+//! TOML. A key that is not known is an error. Paths are relative to the file that names them.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// A configuration file is not longer than this.
+pub const CONFIG_MAX: u64 = 64 * 1024;
+
+/// What a process runs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The network file.
+    pub network: PathBuf,
+    /// The entry, if it runs here.
+    #[serde(default)]
+    pub entry: Option<EntrySection>,
+    /// The hops that run here.
+    #[serde(default)]
+    pub hop: Vec<HopSection>,
+    /// What clients and peers may make this process hold.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The entry's part.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntrySection {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// The key that the entry shows to the first hop.
+    pub identity: PathBuf,
+    /// Its TLS certificate, signed by the network's authority.
+    pub tls_certificate: PathBuf,
+    /// The key to that certificate.
+    pub tls_key: PathBuf,
+}
+
+/// A hop's part.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HopSection {
+    /// Its place in the chain, counted from 1.
+    pub place: u8,
+    /// Where the server before it connects.
+    pub listen: SocketAddr,
+    /// The key that it shows on its links.
+    pub identity: PathBuf,
+    /// The key that onions are sealed to.
+    pub onion_key: PathBuf,
+    /// The record of the last round.
+    pub rounds: PathBuf,
+}
+
+/// Limits, with defaults that suit a machine with two cores and a few gigabytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Clients at once.
+    pub max_clients: usize,
+    /// Onions in a round.
+    pub max_onions: usize,
+    /// Threads for the heavy work; all cores if not given.
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_clients: 20_000, max_onions: 1_000_000, threads: None }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Not TOML, or not these keys.
+    #[error("{path}: {error}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        error: Box<toml::de::Error>,
+    },
+    /// Nothing to do.
+    #[error("{0} names no role: add an [entry] or a [[hop]] section")]
+    NoRole(PathBuf),
+}
+
+impl Config {
+    /// Parses a configuration whose paths are relative to `folder`.
+    ///
+    /// # Errors
+    /// What is wrong, with line and column.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, toml::de::Error> {
+        let mut config: Self = toml::from_str(text)?;
+        for path in config.paths() {
+            *path = folder.join(&*path);
+        }
+        Ok(config)
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which says what to change.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let text = read_bounded(path, CONFIG_MAX)
+            .map_err(|error| ConfigError::Io { path: path.to_owned(), error })?;
+        let config = Self::parse(&text, folder).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            error: Box::new(error),
+        })?;
+        if config.entry.is_none() && config.hop.is_empty() {
+            return Err(ConfigError::NoRole(path.to_owned()));
+        }
+        Ok(config)
+    }
+
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let entry = self.entry.iter_mut();
+        let entry = entry.flat_map(|e| [&mut e.identity, &mut e.tls_certificate, &mut e.tls_key]);
+        let hops = self.hop.iter_mut();
+        let hops = hops.flat_map(|h| [&mut h.identity, &mut h.onion_key, &mut h.rounds]);
+        std::iter::once(&mut self.network).chain(entry).chain(hops)
+    }
+}
+
+/// Reads a text file of at most `max` bytes.
+///
+/// # Errors
+/// An I/O error; of kind `FileTooLarge` if it is longer.
+pub fn read_bounded(path: &Path, max: u64) -> io::Result<String> {
+    if fs::metadata(path)?.len() > max {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("longer than the {max} bytes that such a file has"),
+        ));
+    }
+    fs::read_to_string(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const GOOD: &str = r#"
+        network = "network.toml"
+        [entry]
+        listen = "127.0.0.1:7400"
+        identity = "entry/identity.key"
+        tls_certificate = "entry/tls.pem"
+        tls_key = "/etc/tls.key"
+        [[hop]]
+        place = 1
+        listen = "[::1]:7401"
+        identity = "a"
+        onion_key = "b"
+        rounds = "c"
+        [limits]
+        max_clients = 10
+    "#;
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let config = Config::parse(GOOD, Path::new("/srv")).unwrap();
+        assert_eq!(config.network, Path::new("/srv/network.toml"));
+        assert_eq!(config.entry.unwrap().tls_key, Path::new("/etc/tls.key"));
+        assert_eq!(config.hop[0].rounds, Path::new("/srv/c"));
+        assert_eq!(config.limits, Limits { max_clients: 10, ..Limits::default() });
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (from, to, message) in [
+            ("place = 1", "place = 1\nplaec = 2", "unknown field `plaec`"),
+            ("[limits]", "[limit]", "unknown field `limit`"),
+            ("max_clients", "max_client", "unknown field `max_client`"),
+            ("network = \"network.toml\"", "", "missing field `network`"),
+            ("127.0.0.1:7400", "localhost", "invalid socket address"),
+            ("place = 1", "place = 300", "300"),
+        ] {
+            let error = Config::parse(&GOOD.replacen(from, to, 1), Path::new("")).unwrap_err();
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_error_or_a_configuration(text: String) {
+            let _ = Config::parse(&text, Path::new("/"));
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Sockets, clocks, files and threads: the thin shell around the protocol.
+
+pub mod clock;
+pub mod connection;
+pub mod entry;
+pub mod frames;
+pub mod hop;
+pub mod link;
+pub mod report;
+pub mod round_log;
+pub mod shutdown;
+pub mod tls;
+
+/// How long a peer may take for the TLS handshake and the greeting together.
+pub(crate) const HANDSHAKE: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long one write may be held up by a peer that does not read.
+pub(crate) const WRITE: std::time::Duration = std::time::Duration::from_secs(10);

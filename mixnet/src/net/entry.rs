@@ -1,0 +1,334 @@
+//! The entry on the network: accepts clients, runs the round clock, talks to the first hop.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use talaria_wire::control::{AbortReason, Control, Refusal};
+use talaria_wire::frame::{Accepts, Announcement, Submission};
+use talaria_wire::network_file::NetworkId;
+use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::{Batch, Round as RoundNumber, UnixMillis};
+use tokio::io::split;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, info, warn};
+
+use super::HANDSHAKE;
+use super::clock::Clock;
+use super::connection::{Connection, News, RoundOver, idle_limit};
+use super::frames::{FrameReader, GreetingError, read_control, write};
+use super::link::{LinkEvent, LinkMessage, Onward, OnwardConfig};
+use super::report::{EntryReport, Report, Reports};
+use super::shutdown::{Shutdown, TaskGuard, Tasks};
+use crate::admission::{ClientId, NotAdmitted, Seat, Seats};
+use crate::entry::{Action, Entry, EntryConfig};
+
+/// News that a client may be behind before it is cut off.
+const MAX_BEHIND: usize = 64;
+/// Handshakes at once, beyond the clients that are connected.
+const MAX_HANDSHAKES: usize = 512;
+
+/// Everything that an entry needs to run.
+#[derive(Debug)]
+pub struct EntryNodeConfig {
+    /// Sizes, clock and limits.
+    pub entry: EntryConfig,
+    /// The network it belongs to.
+    pub network: NetworkId,
+    /// TLS towards clients, see [`tls::entry_config`](super::tls::entry_config).
+    pub tls: Arc<rustls::ServerConfig>,
+    /// The first hop.
+    pub onward: OnwardConfig,
+}
+
+/// What connections share with the round clock.
+#[derive(Debug)]
+struct Door {
+    entry: Mutex<Entry>,
+    clock: Clock,
+    /// The round clock has something to do.
+    due: Notify,
+}
+
+impl Door {
+    fn submit(&self, client: ClientId, submission: Submission<'_>) -> Result<Seat, NotAdmitted> {
+        let mut entry = self.entry();
+        let seat = entry.submit(self.clock.now(), client, submission)?;
+        if entry.has_actions() {
+            self.due.notify_one();
+        }
+        Ok(seat)
+    }
+
+    fn entry(&self) -> MutexGuard<'_, Entry> {
+        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs an entry on `listener` until it is asked to stop and every client has its last reply.
+pub async fn run(
+    config: EntryNodeConfig,
+    listener: TcpListener,
+    reports: Reports,
+    shutdown: Shutdown,
+) {
+    let clock = Clock::start();
+    let (news, _) = broadcast::channel(MAX_BEHIND);
+    let door = Arc::new(Door {
+        entry: Mutex::new(Entry::new(config.entry, clock.now())),
+        clock,
+        due: Notify::new(),
+    });
+    let tasks = Tasks::new();
+    let reception = Arc::new(Reception {
+        door: door.clone(),
+        news: news.clone(),
+        network: config.network,
+        shape: config.entry.shape,
+        idle: idle_limit(config.entry.schedule.period_ms.get()),
+    });
+    let acceptor = TlsAcceptor::from(config.tls);
+    let max_open = config.entry.max_clients + MAX_HANDSHAKES;
+    let (onward, events) = Onward::start(config.onward);
+    let rounds = Rounds { door, news: news.clone(), onward, reports, under_way: BTreeMap::new() };
+    info!("entry ready");
+    tokio::select! {
+        () = accept(reception, listener, acceptor, max_open, tasks.guard()) => {}
+        () = rounds.drive(events, shutdown) => {}
+    }
+    let _ = news.send(News::Closing);
+    drop(news);
+    if timeout(HANDSHAKE, tasks.finished()).await.is_err() {
+        debug!("some clients did not take their leave");
+    }
+    info!("entry stopped");
+}
+
+/// What a new connection needs.
+struct Reception {
+    door: Arc<Door>,
+    news: broadcast::Sender<News>,
+    network: NetworkId,
+    shape: talaria_wire::RoundShape,
+    idle: Duration,
+}
+
+async fn accept(
+    reception: Arc<Reception>,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    max_open: usize,
+    guard: TaskGuard,
+) {
+    let places = Arc::new(Semaphore::new(max_open));
+    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(handshake) = handshakes.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((tcp, _)) => {
+                let (reception, acceptor) = (reception.clone(), acceptor.clone());
+                let guard = guard.clone();
+                tokio::spawn(async move {
+                    let greeted = timeout(HANDSHAKE, reception.greet(acceptor, tcp)).await;
+                    drop(handshake);
+                    match greeted {
+                        Ok(Ok(connection)) => {
+                            let ended = connection.serve().await;
+                            debug!(reason = %ended, "a client has gone");
+                        }
+                        Ok(Err(error)) => debug!(%error, "a connection was refused"),
+                        Err(_) => debug!("a connection was too slow to greet"),
+                    }
+                    drop((place, guard));
+                });
+            }
+            Err(error) => {
+                // Usually out of file descriptors: others have to go first.
+                warn!(%error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+type Stream = tokio_rustls::server::TlsStream<TcpStream>;
+type Hosted = Connection<tokio::io::ReadHalf<Stream>, tokio::io::WriteHalf<Stream>>;
+
+impl Reception {
+    async fn greet(&self, acceptor: TlsAcceptor, tcp: TcpStream) -> Result<Hosted, GreetingError> {
+        tcp.set_nodelay(true)?;
+        let (reader, mut writer) = split(acceptor.accept(tcp).await?);
+        let mut frames = FrameReader::new(reader, Accepts::FromClient(self.shape));
+        let admitted = match read_control(&mut frames).await? {
+            Control::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
+                Err(Refusal::Version)
+            }
+            Control::Hello { network, .. } if network != self.network => Err(Refusal::Network),
+            Control::Hello { .. } => self.door.entry().connect(),
+            _ => return Err(GreetingError::Unexpected),
+        };
+        match admitted {
+            Ok(client) => {
+                let guest = Guest { client, door: self.door.clone() };
+                // Subscribed before the welcome, so that no announcement falls between the two.
+                let news = self.news.subscribe();
+                let welcome = Control::Welcome { protocol: PROTOCOL_VERSION };
+                write(&mut writer, &welcome.to_frame()).await?;
+                let (shape, idle) = (self.shape, self.idle);
+                Ok(Connection { guest, shape, idle, frames, writer, news })
+            }
+            Err(reason) => {
+                write(&mut writer, &Control::Refused { reason }.to_frame()).await?;
+                Err(GreetingError::Refused(reason))
+            }
+        }
+    }
+}
+
+/// A client's place at the entry, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) client: ClientId,
+    door: Arc<Door>,
+}
+
+impl Guest {
+    /// Hands a submission to the round that collects.
+    pub(super) fn submit(&self, submission: Submission<'_>) -> Result<Seat, NotAdmitted> {
+        self.door.submit(self.client, submission)
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.door.entry().disconnect(self.door.clock.now(), self.client);
+        self.door.due.notify_one();
+    }
+}
+
+/// What is remembered of a round for its report.
+#[derive(Debug)]
+struct UnderWay {
+    announced_at: Instant,
+    closed_at: Option<Instant>,
+    connected: usize,
+    clients: usize,
+    onions: usize,
+}
+
+/// The round clock at work.
+struct Rounds {
+    door: Arc<Door>,
+    news: broadcast::Sender<News>,
+    onward: Onward,
+    reports: Reports,
+    under_way: BTreeMap<RoundNumber, UnderWay>,
+}
+
+impl Rounds {
+    async fn drive(mut self, mut events: mpsc::Receiver<LinkEvent>, mut shutdown: Shutdown) {
+        loop {
+            self.door.entry().handle_timeout(self.door.clock.now());
+            if self.act() {
+                return;
+            }
+            let deadline = self.door.entry().poll_timeout();
+            let draining = self.door.entry().is_draining();
+            tokio::select! {
+                () = self.door.clock.sleep_until(deadline) => {}
+                () = self.door.due.notified() => {}
+                () = shutdown.asked(), if !draining => {
+                    self.door.entry().drain(self.door.clock.now());
+                }
+                event = events.recv() => match event {
+                    Some(event) => self.handle_event(event),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Does everything that the entry asks for; `true` once it is drained.
+    fn act(&mut self) -> bool {
+        loop {
+            let Some(action) = self.door.entry().poll_action() else { return false };
+            match action {
+                Action::Announce { round, closes_at } => self.announce(round, closes_at),
+                Action::Forward { round, onions, clients } => self.forward(round, onions, clients),
+                Action::Deliver { round, seats, replies } => self.deliver(round, seats, replies),
+                Action::Drained => return true,
+            }
+        }
+    }
+
+    fn announce(&mut self, round: RoundNumber, closes_at: UnixMillis) {
+        let left = closes_at.since(self.door.clock.now());
+        let closes_in_ms = u32::try_from(left).unwrap_or(u32::MAX);
+        let frame = Announcement { round, closes_in_ms }.to_frame();
+        let under_way = UnderWay {
+            announced_at: Instant::now(),
+            closed_at: None,
+            connected: 0,
+            clients: 0,
+            onions: 0,
+        };
+        self.under_way.insert(round, under_way);
+        // Without a client there is nobody to tell.
+        let _ = self.news.send(News::Announced(frame.into()));
+    }
+
+    fn forward(&mut self, round: RoundNumber, onions: Batch, clients: usize) {
+        let connected = self.door.entry().clients();
+        if let Some(under_way) = self.under_way.get_mut(&round) {
+            under_way.closed_at = Some(Instant::now());
+            (under_way.connected, under_way.clients) = (connected, clients);
+            under_way.onions = onions.len();
+        }
+        if let Err(reason) = self.onward.send(round, onions) {
+            self.door.entry().handle_lost(round, reason);
+        }
+    }
+
+    fn deliver(&mut self, round: RoundNumber, seats: Seats, replies: Result<Batch, AbortReason>) {
+        let failed = replies.as_ref().err().copied();
+        let replies = replies.ok();
+        let count = replies.as_ref().map_or(0, Batch::len);
+        self.report(round, count, failed);
+        let _ = self.news.send(News::Over(Arc::new(RoundOver { round, seats, replies })));
+    }
+
+    fn report(&mut self, round: RoundNumber, replies: usize, failed: Option<AbortReason>) {
+        let Some(under_way) = self.under_way.remove(&round) else { return };
+        let back_at = Instant::now();
+        let closed_at = under_way.closed_at.unwrap_or(back_at);
+        let report = EntryReport {
+            round,
+            connected: under_way.connected,
+            clients: under_way.clients,
+            onions: under_way.onions,
+            collect: closed_at - under_way.announced_at,
+            travel: back_at - closed_at,
+            back_at: failed.is_none().then_some(back_at),
+            replies,
+            failed,
+        };
+        let _ = self.reports.send(Report::Entry(report));
+    }
+
+    fn handle_event(&mut self, event: LinkEvent) {
+        let mut entry = self.door.entry();
+        match event {
+            LinkEvent::Message(LinkMessage::Batch(round, replies)) => {
+                entry.handle_returned(round, replies);
+            }
+            LinkEvent::Message(LinkMessage::Abort(round, reason)) => {
+                entry.handle_lost(round, reason);
+            }
+            LinkEvent::Down => entry.handle_link_lost(),
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! A hop on the network: batches come in from the server before, go on to the next, and back.
+//!
+//! The heavy steps run on a thread pool, never on the async threads. Each round is a task of its
+//! own; what may run and what is waited for is in the [`Hop`] book.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chacha20::ChaCha20Rng;
+use rayon::ThreadPool;
+use talaria_wire::control::{AbortReason, Control, Refusal};
+use talaria_wire::crypto::OnionSecret;
+use talaria_wire::frame::Accepts;
+use talaria_wire::network_file::NetworkId;
+use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape};
+use tokio::io::split;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, info, warn};
+
+use super::clock::Clock;
+use super::frames::{FrameReader, GreetingError, read_control, write};
+use super::link::{LinkEvent, LinkMessage, LinkReader, Onward, OnwardConfig, write_message};
+use super::report::{HopReport, Report, Reports};
+use super::round_log::RoundFile;
+use super::shutdown::Shutdown;
+use super::{HANDSHAKE, tls};
+use crate::hop::noise::Noise;
+use crate::hop::replay::RoundGuard;
+use crate::hop::{Hop, HopLimits};
+use crate::round::{Round, Unmixed};
+
+/// Connections that a hop holds at once: one is needed, a few more let a restarted server before
+/// it come back while its old connection has not been missed yet.
+const MAX_LINKS: usize = 8;
+/// Replies that wait to be written to one link.
+const QUEUE: usize = 64;
+
+/// Everything that a hop needs to run.
+#[derive(Debug)]
+pub struct HopConfig {
+    /// Its place in the chain.
+    pub place: HopIndex,
+    /// Sizes of the network.
+    pub shape: RoundShape,
+    /// The network it belongs to.
+    pub network: NetworkId,
+    /// What it may be made to hold.
+    pub limits: HopLimits,
+    /// Its onion key.
+    pub secret: OnionSecret,
+    /// TLS towards the server before it, see [`tls::link_server_config`].
+    pub tls: Arc<rustls::ServerConfig>,
+    /// The next hop, unless this is the last one.
+    pub onward: Option<OnwardConfig>,
+    /// The record of rounds, and the last one in it.
+    pub rounds: (Option<RoundNumber>, RoundFile),
+    /// Where the heavy work is done.
+    pub pool: Arc<ThreadPool>,
+}
+
+type Waiter = oneshot::Sender<Result<Round<Unmixed>, AbortReason>>;
+
+struct Node {
+    place: HopIndex,
+    shape: RoundShape,
+    network: NetworkId,
+    max_slots: usize,
+    secret: OnionSecret,
+    clock: Clock,
+    pool: Arc<ThreadPool>,
+    onward: Option<Onward>,
+    book: Mutex<Book>,
+    /// Rounds whose answer has not been written yet.
+    unanswered: AtomicUsize,
+    changed: Notify,
+    reports: Reports,
+}
+
+/// Counts a round as unanswered until it is dropped.
+struct Unanswered(Arc<Node>);
+
+impl Unanswered {
+    fn new(node: &Arc<Node>) -> Self {
+        node.unanswered.fetch_add(1, Ordering::AcqRel);
+        Self(node.clone())
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.unanswered.fetch_sub(1, Ordering::AcqRel);
+        self.0.changed.notify_waiters();
+    }
+}
+
+struct Book {
+    hop: Hop<RoundFile>,
+    waiters: BTreeMap<RoundNumber, Waiter>,
+}
+
+/// Runs a hop on `listener` until it is asked to stop and its last round is over.
+pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shutdown: Shutdown) {
+    let acceptor = TlsAcceptor::from(config.tls);
+    let (onward, events) = match config.onward {
+        Some(onward) => {
+            let (onward, events) = Onward::start(onward);
+            (Some(onward), Some(events))
+        }
+        None => (None, None),
+    };
+    let (last, log) = config.rounds;
+    let guard = RoundGuard::new(last, log);
+    let node = Arc::new(Node {
+        place: config.place,
+        shape: config.shape,
+        network: config.network,
+        max_slots: config.limits.max_slots,
+        secret: config.secret,
+        clock: Clock::start(),
+        pool: config.pool,
+        onward,
+        book: Mutex::new(Book {
+            hop: Hop::new(config.place, config.shape, config.limits, guard),
+            waiters: BTreeMap::new(),
+        }),
+        unanswered: AtomicUsize::new(0),
+        changed: Notify::new(),
+        reports,
+    });
+    info!(hop = %node.place, "hop ready");
+    tokio::select! {
+        () = accept(node.clone(), listener, acceptor) => {}
+        () = drive(&node, events) => {}
+        () = drained(&node, shutdown) => info!(hop = %node.place, "hop stopped"),
+    }
+}
+
+/// Takes no further round, and waits for those under way.
+async fn drained(node: &Node, mut shutdown: Shutdown) {
+    shutdown.asked().await;
+    node.book().hop.drain();
+    loop {
+        let changed = node.changed.notified();
+        if node.unanswered.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        changed.await;
+    }
+}
+
+async fn accept(node: Arc<Node>, listener: TcpListener, acceptor: TlsAcceptor) {
+    let places = Arc::new(Semaphore::new(MAX_LINKS));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((tcp, _)) => {
+                let (node, acceptor) = (node.clone(), acceptor.clone());
+                tokio::spawn(async move {
+                    serve(node, acceptor, tcp).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection from the server before this hop.
+async fn serve(node: Arc<Node>, acceptor: TlsAcceptor, tcp: TcpStream) {
+    let greeting = timeout(HANDSHAKE, async {
+        tcp.set_nodelay(true)?;
+        let (reader, mut writer) = split(acceptor.accept(tcp).await?);
+        let mut frames = FrameReader::new(reader, Accepts::OnLink);
+        let answer = match read_control(&mut frames).await? {
+            Control::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
+                Control::Refused { reason: Refusal::Version }
+            }
+            Control::Hello { network, .. } if network != node.network => {
+                Control::Refused { reason: Refusal::Network }
+            }
+            Control::Hello { .. } => Control::Welcome { protocol: PROTOCOL_VERSION },
+            _ => return Err(GreetingError::Unexpected),
+        };
+        write(&mut writer, &answer.to_frame()).await?;
+        match answer {
+            Control::Refused { reason } => Err(GreetingError::Refused(reason)),
+            _ => Ok((frames, writer)),
+        }
+    });
+    let (frames, mut writer) = match greeting.await {
+        Ok(Ok(halves)) => halves,
+        Ok(Err(error)) => return debug!(hop = %node.place, %error, "link refused"),
+        Err(_) => return debug!(hop = %node.place, "link too slow to greet"),
+    };
+    let (replies, mut queue) = mpsc::channel(QUEUE);
+    let slot_len = node.shape.onion_len_at(node.place);
+    let mut reader = LinkReader::new(frames, slot_len, node.max_slots);
+    let reading = async {
+        loop {
+            match reader.next().await {
+                Ok(LinkMessage::Batch(round, batch)) => {
+                    let unanswered = Unanswered::new(&node);
+                    tokio::spawn(run_round(unanswered, round, batch, replies.clone()));
+                }
+                Ok(LinkMessage::Abort(round, _)) => node.lost(round, AbortReason::Unreachable),
+                Err(error) => return debug!(hop = %node.place, %error, "link ended"),
+            }
+        }
+    };
+    let writing = async {
+        while let Some((message, _unanswered)) = queue.recv().await {
+            if let Err(error) = write_message(&mut writer, &message).await {
+                return debug!(hop = %node.place, %error, "link ended");
+            }
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = writing => {}
+    }
+}
+
+/// One round, from its arrival to its return.
+async fn run_round(
+    unanswered: Unanswered,
+    round: RoundNumber,
+    batch: Batch,
+    replies: mpsc::Sender<(LinkMessage, Unanswered)>,
+) {
+    let node = unanswered.0.clone();
+    let mut report = HopReport {
+        round,
+        hop: node.place,
+        onions: batch.len(),
+        dropped: 0,
+        peel: Duration::ZERO,
+        mix: Duration::ZERO,
+        exchange: Duration::ZERO,
+        exchanged_at: None,
+        seal: Duration::ZERO,
+        failed: None,
+    };
+    let answer = match out_and_back(&node, round, batch, &mut report).await {
+        Ok(replies) => LinkMessage::Batch(round, replies),
+        Err(reason) => {
+            report.failed = Some(reason);
+            LinkMessage::Abort(round, reason)
+        }
+    };
+    // The report goes first: whoever has the replies can rely on it being there.
+    let _ = node.reports.send(Report::Hop(report));
+    let _ = replies.send((answer, unanswered)).await;
+}
+
+async fn out_and_back(
+    node: &Arc<Node>,
+    round: RoundNumber,
+    batch: Batch,
+    report: &mut HopReport,
+) -> Result<Batch, AbortReason> {
+    let begun = {
+        // The record goes to the disk: not on an async thread.
+        let node = node.clone();
+        tokio::task::spawn_blocking(move || node.book().hop.begin(round, &batch).map(|()| batch))
+    };
+    let batch = begun.await.unwrap_or(Err(AbortReason::NotRecorded))?;
+    let (mixed, timed) = node.on_pool(move |node| node.peel_and_mix(round, batch)).await?;
+    (report.peel, report.mix, report.dropped) = timed;
+    let (onions, away) = mixed.forward();
+    let unmixed = match &node.onward {
+        None => {
+            let (unmixed, time) = node.on_pool(move |node| node.exchange(onions, away)).await?;
+            (report.exchange, report.exchanged_at) = (time, Some(Instant::now()));
+            unmixed.inspect_err(|_| node.forget(round))?
+        }
+        Some(onward) => {
+            let (waiter, returned) = oneshot::channel();
+            {
+                let mut book = node.book();
+                book.hop.depart(node.clock.now(), away)?;
+                book.waiters.insert(round, waiter);
+            }
+            node.changed.notify_waiters();
+            if let Err(reason) = onward.send(round, onions) {
+                node.lost(round, reason);
+            }
+            returned.await.unwrap_or(Err(AbortReason::Unreachable))?
+        }
+    };
+    let (replies, time) = node.on_pool(move |_| seal(unmixed)).await?;
+    report.seal = time;
+    node.forget(round);
+    Ok(replies)
+}
+
+/// Peeling time, mixing time and how many onions were dropped.
+type Timed = (Duration, Duration, usize);
+
+impl Node {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Whoever panicked with the book held has lost its round and nothing else.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` on the thread pool.
+    async fn on_pool<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, AbortReason> {
+        let (sender, result) = oneshot::channel();
+        let node = self.clone();
+        self.pool.spawn(move || {
+            let _ = sender.send(work(&node));
+        });
+        result.await.map_err(|_| AbortReason::Busy)
+    }
+
+    fn peel_and_mix(
+        &self,
+        round: RoundNumber,
+        batch: Batch,
+    ) -> (Round<crate::round::Mixed>, Timed) {
+        let start = Instant::now();
+        let peeled = Round::arrived(round, batch).peel(&self.secret, self.place);
+        let peeling = start.elapsed();
+        let dropped = peeled.dropped();
+        let mixed = peeled.mix(&Noise::none(), &mut system_seeded());
+        (mixed, (peeling, start.elapsed() - peeling, dropped))
+    }
+
+    fn exchange(
+        &self,
+        requests: Batch,
+        away: Round<crate::round::Away>,
+    ) -> (Result<Round<Unmixed>, AbortReason>, Duration) {
+        let start = Instant::now();
+        let unmixed = talaria_deaddrop::exchange(requests)
+            .map_err(|_| AbortReason::BadBatch)
+            .and_then(|(replies, _)| away.returned(replies).map_err(|_| AbortReason::WrongCount));
+        (unmixed, start.elapsed())
+    }
+
+    /// The round is over here, one way or another.
+    fn forget(&self, round: RoundNumber) {
+        self.book().hop.lost(round);
+    }
+
+    fn lost(&self, round: RoundNumber, reason: AbortReason) {
+        let mut book = self.book();
+        book.hop.lost(round);
+        if let Some(waiter) = book.waiters.remove(&round) {
+            let _ = waiter.send(Err(reason));
+        }
+        drop(book);
+        self.changed.notify_waiters();
+    }
+
+    fn returned(&self, round: RoundNumber, replies: Batch) {
+        let mut book = self.book();
+        let unmixed = book.hop.returned(round, replies);
+        if let Some(waiter) = book.waiters.remove(&round) {
+            let answer = unmixed.and_then(|unmixed| unmixed.ok_or(AbortReason::TooSlow));
+            let _ = waiter.send(answer);
+        }
+    }
+
+    fn handle_event(&self, event: LinkEvent) {
+        match event {
+            LinkEvent::Message(LinkMessage::Batch(round, replies)) => self.returned(round, replies),
+            LinkEvent::Message(LinkMessage::Abort(round, reason)) => self.lost(round, reason),
+            LinkEvent::Down => {
+                let away = self.book().hop.lost_all_away();
+                for round in away {
+                    self.lost(round, AbortReason::Unreachable);
+                }
+            }
+        }
+    }
+}
+
+/// Takes what comes back from the next hop, and gives up what does not.
+async fn drive(node: &Node, mut events: Option<mpsc::Receiver<LinkEvent>>) {
+    loop {
+        let changed = node.changed.notified();
+        let deadline = node.book().hop.poll_timeout();
+        let event = async {
+            match &mut events {
+                Some(events) => events.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = changed => {}
+            () = node.clock.sleep_until(deadline) => {
+                let late = node.book().hop.handle_timeout(node.clock.now());
+                for round in late {
+                    node.lost(round, AbortReason::TooSlow);
+                }
+            }
+            event = event => match event {
+                Some(event) => node.handle_event(event),
+                None => return,
+            }
+        }
+    }
+}
+
+fn seal(unmixed: Round<Unmixed>) -> (Batch, Duration) {
+    let start = Instant::now();
+    let replies = unmixed.seal(&mut system_seeded()).into_replies();
+    (replies, start.elapsed())
+}
+
+/// A ChaCha20 generator seeded by the operating system: one for each shuffle.
+fn system_seeded() -> ChaCha20Rng {
+    rand::make_rng()
+}
+
+/// Checks the keys of a hop's configuration early, so that mistakes are found at the start.
+///
+/// # Errors
+/// If TLS cannot use the keys.
+pub fn tls_configs(
+    own: &talaria_wire::crypto::IdentitySecret,
+    before: talaria_wire::crypto::IdentityPublic,
+    next: Option<talaria_wire::crypto::IdentityPublic>,
+) -> Result<(Arc<rustls::ServerConfig>, Option<Arc<rustls::ClientConfig>>), rustls::Error> {
+    let server = Arc::new(tls::link_server_config(own, before)?);
+    let client = next.map(|next| tls::link_client_config(own, next)).transpose()?;
+    Ok((server, client.map(Arc::new)))
+}

@@ -1,0 +1,308 @@
+//! Links between servers: batches in both directions over one TLS connection.
+//!
+//! The side nearer to the clients connects ([`Onward`]), the other listens. Both read and write at
+//! the same time, so that two large batches that meet cannot block each other. A connection that
+//! breaks loses the rounds that are away, and is made anew with growing pauses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use rustls::ClientConfig;
+use talaria_wire::control::{AbortReason, Control};
+use talaria_wire::frame::{Accepts, Kind};
+use talaria_wire::link::{Assembly, BatchHead, LinkError, chunks};
+use talaria_wire::network_file::NetworkId;
+use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::{Batch, Round};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, split};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tracing::{debug, info, warn};
+
+use super::frames::{FrameReader, GreetingError, ReadError, read_control, write};
+use super::{HANDSHAKE, tls};
+
+/// Batches that wait to be written to one link.
+const QUEUE: usize = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What travels on a link.
+#[derive(Debug)]
+pub enum LinkMessage {
+    /// A batch: onions onward, replies back.
+    Batch(Round, Batch),
+    /// The round will not come back.
+    Abort(Round, AbortReason),
+}
+
+/// What the near side learns from its link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// The next hop said something.
+    Message(LinkMessage),
+    /// The link broke: nothing that is away will come back.
+    Down,
+}
+
+/// Why a link broke.
+#[derive(Debug, Error)]
+pub enum BrokenLink {
+    /// The peer cannot be reached.
+    #[error("cannot connect: {0}")]
+    Connect(#[source] std::io::Error),
+    /// The handshake or the greeting took too long.
+    #[error("the peer does not answer")]
+    Silent,
+    /// The greeting failed.
+    #[error(transparent)]
+    Greeting(#[from] GreetingError),
+    /// Nothing could be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The batches did not come as they should.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A frame could not be understood.
+    #[error("the peer sent a frame that cannot be understood")]
+    Malformed,
+    /// Nothing could be written.
+    #[error("the connection broke: {0}")]
+    Write(#[source] std::io::Error),
+    /// Nobody has anything to send any more.
+    #[error("the link is no longer needed")]
+    Ended,
+}
+
+/// Writes one message.
+///
+/// # Errors
+/// An I/O error, also when the peer reads too slowly.
+pub async fn write_message(
+    writer: &mut (impl AsyncWrite + Unpin),
+    message: &LinkMessage,
+) -> std::io::Result<()> {
+    match message {
+        LinkMessage::Batch(round, batch) => {
+            write(writer, &BatchHead::of(*round, batch).to_frame()).await?;
+            for (head, piece) in chunks(batch) {
+                write(writer, &[&head, piece].concat()).await?;
+            }
+            Ok(())
+        }
+        LinkMessage::Abort(round, reason) => {
+            write(writer, &Control::Abort { round: round.0, reason: *reason }.to_frame()).await
+        }
+    }
+}
+
+/// Reads messages from a link that has been greeted.
+#[derive(Debug)]
+pub struct LinkReader<R> {
+    frames: FrameReader<R>,
+    assembly: Assembly,
+}
+
+impl<R: AsyncRead + Unpin> LinkReader<R> {
+    /// Takes batches of at most `max_slots` slots of `slot_len` bytes.
+    pub fn new(frames: FrameReader<R>, slot_len: usize, max_slots: usize) -> Self {
+        Self { frames, assembly: Assembly::new(slot_len, max_slots) }
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// [`BrokenLink`], after which the connection is of no more use.
+    pub async fn next(&mut self) -> Result<LinkMessage, BrokenLink> {
+        loop {
+            let whole = match self.frames.next().await? {
+                (Kind::BatchHead, body) => {
+                    let head = BatchHead::decode(body).map_err(|_| BrokenLink::Malformed)?;
+                    self.assembly.head(head)?
+                }
+                (Kind::Chunk, body) => self.assembly.chunk(body)?,
+                (_, body) => match Control::decode(body).map_err(|_| BrokenLink::Malformed)? {
+                    Control::Abort { round, reason } => {
+                        return Ok(LinkMessage::Abort(Round(round), reason));
+                    }
+                    _ => return Err(BrokenLink::Malformed),
+                },
+            };
+            if let Some((round, batch)) = whole {
+                return Ok(LinkMessage::Batch(round, batch));
+            }
+        }
+    }
+}
+
+/// Where the next hop is, and how to talk to it.
+#[derive(Clone, Debug)]
+pub struct OnwardConfig {
+    /// `host:port`.
+    pub address: String,
+    /// What to call it in logs.
+    pub name: String,
+    /// Keys, see [`tls::link_client_config`].
+    pub tls: Arc<ClientConfig>,
+    /// The network both belong to.
+    pub network: NetworkId,
+    /// Bytes of a reply that comes back.
+    pub reply_len: usize,
+    /// The most replies in a batch.
+    pub max_slots: usize,
+}
+
+/// The link to the next hop.
+#[derive(Clone, Debug)]
+pub struct Onward {
+    queue: mpsc::Sender<(Round, Batch)>,
+}
+
+impl Onward {
+    /// Starts to connect; what happens on the link comes out of the receiver.
+    #[must_use]
+    pub fn start(config: OnwardConfig) -> (Self, mpsc::Receiver<LinkEvent>) {
+        let (queue, outgoing) = mpsc::channel(QUEUE);
+        let (events, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(keep_connected(config, outgoing, events));
+        (Self { queue }, receiver)
+    }
+
+    /// Sends a batch.
+    ///
+    /// # Errors
+    /// [`AbortReason::Busy`] if the next hop takes batches more slowly than they come.
+    pub fn send(&self, round: Round, batch: Batch) -> Result<(), AbortReason> {
+        self.queue.try_send((round, batch)).map_err(|_| AbortReason::Busy)
+    }
+}
+
+async fn keep_connected(
+    config: OnwardConfig,
+    mut outgoing: mpsc::Receiver<(Round, Batch)>,
+    events: mpsc::Sender<LinkEvent>,
+) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let outcome = match connect_unless_needed(&config, &mut outgoing, &events).await {
+            Ok(stream) => {
+                info!(peer = config.name, "link up");
+                pause = FIRST_PAUSE;
+                serve(&config, stream, &mut outgoing, &events).await
+            }
+            Err(error) => Err(error),
+        };
+        if matches!(outcome, Err(BrokenLink::Ended)) || events.send(LinkEvent::Down).await.is_err()
+        {
+            return;
+        }
+        if let Err(error) = outcome {
+            // A hop that is starting up is no reason to alarm anybody.
+            if pause < LONGEST_PAUSE {
+                debug!(peer = config.name, %error, "link down");
+            } else {
+                warn!(peer = config.name, %error, "link down");
+            }
+        }
+        // Jitter, so that a whole network does not come back in the same instant.
+        let jitter = rand::rng().random_range(50..=100);
+        refuse_for(pause * jitter / 100, &mut outgoing, &events).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Connects, and tells meanwhile that nothing can be sent.
+async fn connect_unless_needed(
+    config: &OnwardConfig,
+    outgoing: &mut mpsc::Receiver<(Round, Batch)>,
+    events: &mpsc::Sender<LinkEvent>,
+) -> Result<Connected, BrokenLink> {
+    let connecting = timeout(HANDSHAKE, connect(config));
+    tokio::pin!(connecting);
+    loop {
+        tokio::select! {
+            connected = &mut connecting => return connected.map_err(|_| BrokenLink::Silent)?,
+            batch = outgoing.recv() => {
+                let (round, _) = batch.ok_or(BrokenLink::Ended)?;
+                refuse(round, events).await?;
+            }
+        }
+    }
+}
+
+async fn refuse_for(
+    pause: Duration,
+    outgoing: &mut mpsc::Receiver<(Round, Batch)>,
+    events: &mpsc::Sender<LinkEvent>,
+) {
+    let over = sleep(pause);
+    tokio::pin!(over);
+    loop {
+        tokio::select! {
+            () = &mut over => return,
+            batch = outgoing.recv() => match batch {
+                Some((round, _)) if refuse(round, events).await.is_ok() => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+async fn refuse(round: Round, events: &mpsc::Sender<LinkEvent>) -> Result<(), BrokenLink> {
+    let abort = LinkMessage::Abort(round, AbortReason::Unreachable);
+    events.send(LinkEvent::Message(abort)).await.map_err(|_| BrokenLink::Ended)
+}
+
+type Stream = tokio_rustls::client::TlsStream<TcpStream>;
+
+struct Connected {
+    frames: FrameReader<tokio::io::ReadHalf<Stream>>,
+    writer: tokio::io::WriteHalf<Stream>,
+}
+
+async fn connect(config: &OnwardConfig) -> Result<Connected, BrokenLink> {
+    let tcp = TcpStream::connect(&config.address).await.map_err(BrokenLink::Connect)?;
+    tcp.set_nodelay(true).map_err(BrokenLink::Connect)?;
+    let connector = TlsConnector::from(config.tls.clone());
+    let stream = connector.connect(tls::link_name(), tcp).await.map_err(BrokenLink::Connect)?;
+    let (reader, mut writer) = split(stream);
+    let hello = Control::Hello { protocol: PROTOCOL_VERSION, network: config.network };
+    write(&mut writer, &hello.to_frame()).await.map_err(BrokenLink::Write)?;
+    let mut frames = FrameReader::new(reader, Accepts::OnLink);
+    match read_control(&mut frames).await? {
+        Control::Welcome { protocol: PROTOCOL_VERSION } => Ok(Connected { frames, writer }),
+        Control::Refused { reason } => Err(GreetingError::Refused(reason).into()),
+        _ => Err(GreetingError::Unexpected.into()),
+    }
+}
+
+async fn serve(
+    config: &OnwardConfig,
+    connected: Connected,
+    outgoing: &mut mpsc::Receiver<(Round, Batch)>,
+    events: &mpsc::Sender<LinkEvent>,
+) -> Result<(), BrokenLink> {
+    let Connected { frames, mut writer } = connected;
+    let mut reader = LinkReader::new(frames, config.reply_len, config.max_slots);
+    let reading = async {
+        loop {
+            let message = reader.next().await?;
+            events.send(LinkEvent::Message(message)).await.map_err(|_| BrokenLink::Ended)?;
+        }
+    };
+    let writing = async {
+        while let Some((round, batch)) = outgoing.recv().await {
+            let message = LinkMessage::Batch(round, batch);
+            write_message(&mut writer, &message).await.map_err(BrokenLink::Write)?;
+        }
+        Err(BrokenLink::Ended)
+    };
+    tokio::select! {
+        ended = reading => ended,
+        ended = writing => ended,
+    }
+}

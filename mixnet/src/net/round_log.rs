@@ -1,0 +1,102 @@
+//! The record of the last round that a hop has run, on disk.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use talaria_wire::Round;
+use thiserror::Error;
+
+use crate::hop::replay::{NotRecorded, RoundLog};
+
+/// The record cannot be read.
+#[derive(Debug, Error)]
+pub enum BadRoundLog {
+    /// The file is there but cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file does not hold a round number.
+    #[error(
+        "{0} does not hold a round number; a hop that forgot its last round could run it twice. \
+         If you are sure that it has been down for longer than a round, delete the file"
+    )]
+    Malformed(PathBuf),
+}
+
+/// A file that holds the number of the last round, as text.
+#[derive(Debug)]
+pub struct RoundFile {
+    path: PathBuf,
+}
+
+impl RoundFile {
+    /// Opens the record and reads the last round; a missing file means that none has run.
+    ///
+    /// # Errors
+    /// [`BadRoundLog`] if the file cannot be read or understood.
+    pub fn open(path: PathBuf) -> Result<(Option<Round>, Self), BadRoundLog> {
+        let last = match fs::read_to_string(&path) {
+            Ok(text) => match text.trim().parse() {
+                Ok(round) => Some(Round(round)),
+                Err(_) => return Err(BadRoundLog::Malformed(path)),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(BadRoundLog::Io { path, error }),
+        };
+        Ok((last, Self { path }))
+    }
+}
+
+impl RoundLog for RoundFile {
+    fn record(&mut self, round: Round) -> Result<(), NotRecorded> {
+        write_atomically(&self.path, format!("{round}\n").as_bytes()).map_err(|error| {
+            tracing::error!(path = %self.path.display(), %error, "cannot record the round");
+            NotRecorded
+        })
+    }
+}
+
+/// Replaces a file so that it holds either the old or the new bytes, whatever happens.
+///
+/// The file is readable by its owner only.
+///
+/// # Errors
+/// An I/O error; the file is then as it was.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_round_survives() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("round");
+        let (last, mut log) = RoundFile::open(path.clone()).unwrap();
+        assert_eq!(last, None);
+        log.record(Round(41)).unwrap();
+        log.record(Round(42)).unwrap();
+        assert_eq!(RoundFile::open(path.clone()).unwrap().0, Some(Round(42)));
+        fs::write(&path, "4x").unwrap();
+        assert!(matches!(RoundFile::open(path), Err(BadRoundLog::Malformed(_))));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_written_is_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, mut log) = RoundFile::open(folder.path().join("missing/round")).unwrap();
+        assert_eq!(log.record(Round(1)), Err(NotRecorded));
+    }
+}

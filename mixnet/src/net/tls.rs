@@ -1,0 +1,240 @@
+//! TLS 1.3 for both kinds of connection, hybrid post-quantum key exchange first.
+//!
+//! Clients know the entry by a certificate under the network's own authority. Servers know each
+//! other by raw public keys (RFC 7250) that the network file pins: there is no certificate to
+//! parse, to expire or to mis-issue.
+
+use std::sync::Arc;
+
+use p256::pkcs8::{EncodePrivateKey, EncodePublicKey};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer,
+    UnixTime,
+};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::version::TLS13;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
+    SignatureScheme,
+};
+use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
+
+/// Application protocol of clients' connections.
+pub const ALPN_CLIENT: &[u8] = b"talaria/1";
+/// Application protocol of links between servers.
+pub const ALPN_LINK: &[u8] = b"talaria-link/1";
+/// The name in the entry's certificate, wherever the entry is.
+pub const ENTRY_NAME: &str = "entry.talaria";
+/// What a link's client calls its server; nobody looks at it.
+const LINK_NAME: &str = "link.talaria";
+
+/// The server side for clients.
+///
+/// # Errors
+/// If key and certificate do not belong together or are of a kind that is not supported.
+pub fn entry_config(
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
+    without_resumption(&mut config);
+    Ok(config)
+}
+
+/// The server side of a link: shows `own`, lets in only `peer`.
+///
+/// # Errors
+/// If the key cannot be used.
+pub fn link_server_config(
+    own: &IdentitySecret,
+    peer: IdentityPublic,
+) -> Result<ServerConfig, Error> {
+    let resolver = rustls::server::AlwaysResolvesServerRawPublicKeys::new(raw_key(own)?);
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(Arc::new(Pinned::new(peer)?))
+        .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![ALPN_LINK.to_vec()];
+    without_resumption(&mut config);
+    Ok(config)
+}
+
+/// The client side of a link: shows `own`, talks only to `peer`.
+///
+/// # Errors
+/// If the key cannot be used.
+pub fn link_client_config(
+    own: &IdentitySecret,
+    peer: IdentityPublic,
+) -> Result<ClientConfig, Error> {
+    let resolver = rustls::client::AlwaysResolvesClientRawPublicKeys::new(raw_key(own)?);
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Pinned::new(peer)?))
+        .with_client_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![ALPN_LINK.to_vec()];
+    config.enable_sni = false;
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+/// The name to pass when a link connects.
+#[must_use]
+pub fn link_name() -> ServerName<'static> {
+    ServerName::try_from(LINK_NAME).expect("the constant is a DNS name")
+}
+
+/// Tickets would be secrets to keep, and records of another size than the rest.
+fn without_resumption(config: &mut ServerConfig) {
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn raw_key(own: &IdentitySecret) -> Result<Arc<CertifiedKey>, Error> {
+    let der = own.as_p256().to_pkcs8_der().map_err(|_| bad_key())?;
+    let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der.as_bytes().to_vec()));
+    let key = provider().key_provider.load_private_key(der)?;
+    let public = CertificateDer::from(spki(own.public())?);
+    Ok(Arc::new(CertifiedKey::new(vec![public], key)))
+}
+
+fn spki(key: &IdentityPublic) -> Result<Vec<u8>, Error> {
+    Ok(key.as_p256().to_public_key_der().map_err(|_| bad_key())?.into_vec())
+}
+
+fn bad_key() -> Error {
+    Error::General("the identity key cannot be encoded".to_owned())
+}
+
+/// Takes exactly one key, from either side of a link.
+#[derive(Debug)]
+struct Pinned {
+    spki: Vec<u8>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Pinned {
+    fn new(peer: IdentityPublic) -> Result<Self, Error> {
+        let algorithms = provider().signature_verification_algorithms;
+        Ok(Self { spki: spki(&peer)?, algorithms })
+    }
+
+    fn check(&self, shown: &CertificateDer<'_>, chain: &[CertificateDer<'_>]) -> Result<(), Error> {
+        if shown.as_ref() == self.spki && chain.is_empty() {
+            Ok(())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn check_signature(
+        &self,
+        message: &[u8],
+        key: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = SubjectPublicKeyInfoDer::from(key.as_ref());
+        rustls::crypto::verify_tls13_signature_with_raw_key(
+            message,
+            &key,
+            signature,
+            &self.algorithms,
+        )
+    }
+}
+
+fn only_tls13() -> Error {
+    Error::General("links speak TLS 1.3 only".to_owned())
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.check(end_entity, intermediates).map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(only_tls13())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        key: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.check_signature(message, key, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+impl ClientCertVerifier for Pinned {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.check(end_entity, intermediates).map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(only_tls13())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        key: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.check_signature(message, key, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,286 @@
+//! From a configuration to running roles: keys are read, checked against the network and bound.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+use talaria_wire::HopIndex;
+use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
+use talaria_wire::network_file::{HopInfo, Network};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::config::{Config, EntrySection, HopSection, Limits};
+use crate::entry::EntryConfig;
+use crate::hop::HopLimits;
+use crate::keys::{self, KeyError};
+use crate::net::entry::EntryNodeConfig;
+use crate::net::hop::HopConfig;
+use crate::net::link::OnwardConfig;
+use crate::net::report::Reports;
+use crate::net::round_log::{BadRoundLog, RoundFile};
+use crate::net::shutdown::{self, Shutdown};
+use crate::net::{self, tls};
+use crate::schedule::ScheduleConfig;
+use crate::setup::{SetupError, read_network};
+
+/// Why a server cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The network file.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The record of rounds.
+    #[error(transparent)]
+    Rounds(#[from] BadRoundLog),
+    /// A key that is not the one in the network file.
+    #[error("{path} is not the key that the network file names for {role}")]
+    WrongKey {
+        /// The key file.
+        path: PathBuf,
+        /// The role.
+        role: String,
+    },
+    /// A place that the chain does not have.
+    #[error("the chain of the network has no hop {0}")]
+    NoSuchHop(u8),
+    /// TLS cannot use a key.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}: {error}{}", hint(.error))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The thread pool cannot be started.
+    #[error("cannot start threads: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => " (choose another address with --listen)",
+        io::ErrorKind::PermissionDenied => " (ports below 1024 need privileges)",
+        _ => "",
+    }
+}
+
+/// Roles that are ready to be bound and run.
+#[derive(Debug)]
+pub struct Roles {
+    entry: Option<(SocketAddr, EntryNodeConfig)>,
+    hops: Vec<(SocketAddr, HopConfig)>,
+}
+
+impl Roles {
+    /// Reads everything that the configuration names, and checks that it belongs together.
+    ///
+    /// # Errors
+    /// [`StartError`] with the file and what is wrong with it.
+    pub fn load(config: Config) -> Result<Self, StartError> {
+        let network = read_network(&config.network)?;
+        Self::of_network(config, &network)
+    }
+
+    /// The same for a network that has been read already.
+    ///
+    /// # Errors
+    /// [`StartError`] with the file and what is wrong with it.
+    pub fn of_network(config: Config, network: &Network) -> Result<Self, StartError> {
+        let Config { entry, hop, limits, .. } = config;
+        let threads = limits.threads.map_or(0, std::num::NonZeroUsize::get);
+        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build()?);
+        let entry = entry
+            .map(|section| {
+                Ok::<_, StartError>((section.listen, entry_role(&section, network, limits)?))
+            })
+            .transpose()?;
+        let hops = hop
+            .into_iter()
+            .map(|section| Ok((section.listen, hop_role(section, network, limits, &pool)?)))
+            .collect::<Result<_, StartError>>()?;
+        Ok(Self { entry, hops })
+    }
+
+    /// One line for each role: what it is and where it listens.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        if let Some((address, _)) = &self.entry {
+            let _ = writeln!(text, "entry for clients on {address}");
+        }
+        for (address, hop) in &self.hops {
+            let _ = writeln!(text, "hop {} on {address}", hop.place);
+        }
+        text
+    }
+
+    /// Listens on every address.
+    ///
+    /// # Errors
+    /// [`StartError::Bind`] for the first one that is not free.
+    pub async fn bind(self) -> Result<Bound, StartError> {
+        let mut bound = Bound { entry: None, hops: Vec::new() };
+        if let Some((address, config)) = self.entry {
+            bound.entry = Some((bind(address).await?, config));
+        }
+        for (address, config) in self.hops {
+            bound.hops.push((bind(address).await?, config));
+        }
+        Ok(bound)
+    }
+
+    /// Uses listeners that are bound already: the entry's, and the hops' in their order.
+    #[must_use]
+    pub fn with_listeners(self, entry: TcpListener, hops: Vec<TcpListener>) -> Bound {
+        Bound {
+            entry: self.entry.map(|(_, config)| (entry, config)),
+            hops: hops.into_iter().zip(self.hops.into_iter().map(|(_, config)| config)).collect(),
+        }
+    }
+}
+
+/// Listens on `address`.
+///
+/// # Errors
+/// [`StartError::Bind`], with a hint where one helps.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Bind { address, error })
+}
+
+/// Roles that listen.
+#[derive(Debug)]
+pub struct Bound {
+    entry: Option<(TcpListener, EntryNodeConfig)>,
+    hops: Vec<(TcpListener, HopConfig)>,
+}
+
+impl Bound {
+    /// Where the entry listens, and where each hop does.
+    #[must_use]
+    pub fn addresses(&self) -> (Option<SocketAddr>, Vec<(HopIndex, SocketAddr)>) {
+        let entry = self.entry.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+        let hops = self.hops.iter();
+        let hops = hops.filter_map(|(listener, c)| Some((c.place, listener.local_addr().ok()?)));
+        (entry, hops.collect())
+    }
+
+    /// Runs all roles until asked to stop. The entry ends first, so that the hops of this process
+    /// can still return what is under way.
+    pub async fn run(self, reports: Reports, shutdown: Shutdown) {
+        let (entry_ended, hops_may_end) = shutdown::pair();
+        let mut hops = JoinSet::new();
+        let has_entry = self.entry.is_some();
+        for (listener, config) in self.hops {
+            let until = if has_entry { hops_may_end.clone() } else { shutdown.clone() };
+            hops.spawn(net::hop::run(config, listener, reports.clone(), until));
+        }
+        if let Some((listener, config)) = self.entry {
+            net::entry::run(config, listener, reports, shutdown).await;
+            entry_ended.ask();
+        }
+        while hops.join_next().await.is_some() {}
+    }
+}
+
+fn entry_role(
+    section: &EntrySection,
+    network: &Network,
+    limits: Limits,
+) -> Result<EntryNodeConfig, StartError> {
+    let own = keys::read_identity(&section.identity)?;
+    if *own.public() != network.entry.identity {
+        return Err(wrong_key(&section.identity, "the entry".to_owned()));
+    }
+    let (certificate, key) = keys::read_tls(&section.tls_certificate, &section.tls_key)?;
+    let shape = network.shape();
+    let first = &network.hops()[0];
+    let onward = onward(&own, first, HopIndex(0), network, limits)?;
+    Ok(EntryNodeConfig {
+        entry: EntryConfig {
+            shape,
+            schedule: ScheduleConfig::for_period(network.period_ms),
+            max_clients: limits.max_clients.min(limits.max_onions / shape.onions()),
+        },
+        network: network.id(),
+        tls: Arc::new(tls::entry_config(certificate, key)?),
+        onward,
+    })
+}
+
+fn hop_role(
+    section: HopSection,
+    network: &Network,
+    limits: Limits,
+    pool: &Arc<ThreadPool>,
+) -> Result<HopConfig, StartError> {
+    let place = HopIndex(section.place.wrapping_sub(1));
+    let info =
+        network.hops().get(usize::from(place.0)).ok_or(StartError::NoSuchHop(section.place))?;
+    let own = keys::read_identity(&section.identity)?;
+    let secret = keys::read_onion_key(&section.onion_key)?;
+    if *own.public() != info.identity {
+        return Err(wrong_key(&section.identity, format!("hop {place}")));
+    }
+    if *secret.public() != info.onion_key {
+        return Err(wrong_key(&section.onion_key, format!("hop {place}")));
+    }
+    let next_place = HopIndex(place.0 + 1);
+    let next = network.hops().get(usize::from(next_place.0));
+    let onward = next.map(|next| onward(&own, next, next_place, network, limits)).transpose()?;
+    let schedule = ScheduleConfig::for_period(network.period_ms);
+    Ok(HopConfig {
+        place,
+        shape: network.shape(),
+        network: network.id(),
+        limits: HopLimits {
+            max_slots: limits.max_onions,
+            max_rounds: schedule.max_rounds,
+            patience_ms: schedule.patience_ms,
+        },
+        secret,
+        tls: Arc::new(tls::link_server_config(&own, before(place, network))?),
+        onward,
+        rounds: RoundFile::open(section.rounds)?,
+        pool: pool.clone(),
+    })
+}
+
+/// The server from which the hop at `place` takes batches.
+fn before(place: HopIndex, network: &Network) -> IdentityPublic {
+    match place.0.checked_sub(1) {
+        None => network.entry.identity,
+        Some(before) => network.hops()[usize::from(before)].identity,
+    }
+}
+
+fn onward(
+    own: &IdentitySecret,
+    next: &HopInfo,
+    place: HopIndex,
+    network: &Network,
+    limits: Limits,
+) -> Result<OnwardConfig, StartError> {
+    Ok(OnwardConfig {
+        address: next.address.clone(),
+        name: format!("hop {place}"),
+        tls: Arc::new(tls::link_client_config(own, next.identity)?),
+        network: network.id(),
+        reply_len: network.shape().reply_len_at(place),
+        max_slots: limits.max_onions,
+    })
+}
+
+fn wrong_key(path: &std::path::Path, role: String) -> StartError {
+    StartError::WrongKey { path: path.to_owned(), role }
+}
