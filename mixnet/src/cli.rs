@@ -151,7 +151,7 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
-async fn run_config(config: PathBuf, display: Display) -> Result<(), Failure> {
+async fn run_config(config: PathBuf, mut display: Display) -> Result<(), Failure> {
     let (trigger, shutdown) = shutdown::pair();
     shutdown::on_signals(trigger)?;
     let config = Config::load(&config)?;

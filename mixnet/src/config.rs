@@ -57,7 +57,7 @@ pub struct HopSection {
     pub identity: PathBuf,
     /// The key that onions are sealed to.
     pub onion_key: PathBuf,
-    /// The record of the last round.
+    /// The folder with the record of the last round.
     pub rounds: PathBuf,
 }
 

@@ -251,7 +251,7 @@ fn hop_role(
         secret,
         tls: Arc::new(tls::link_server_config(&own, before(place, network))?),
         onward,
-        rounds: RoundFile::open(section.rounds)?,
+        rounds: RoundFile::open(&section.rounds, network.period_ms)?,
         pool: pool.clone(),
     })
 }

@@ -74,12 +74,13 @@ impl Display {
     }
 
     pub(super) fn ready(
-        &self,
+        &mut self,
         entry: Option<SocketAddr>,
         hops: &[(HopIndex, SocketAddr)],
         file: &Path,
         network: Option<&Network>,
     ) {
+        self.has_entry = entry.is_some();
         if self.json {
             object("ready", ready_object(entry, hops, file, network));
             return;
@@ -133,7 +134,6 @@ impl Display {
     }
 
     fn take_entry(&mut self, report: &EntryReport) {
-        self.has_entry = true;
         let hops = self.open.remove(&report.round).unwrap_or_default();
         let whole = Whole::new(report, &hops);
         if self.json {

@@ -12,7 +12,7 @@ use super::display::Display;
 use super::{Failure, NetworkArgs};
 
 /// Prepares the folder, finds free ports, and runs until a signal asks for the end.
-pub(super) async fn up(args: NetworkArgs, display: Display) -> Result<(), Failure> {
+pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Failure> {
     let (trigger, shutdown) = shutdown::pair();
     shutdown::on_signals(trigger)?;
     let data = DataFolder::open(&args.data)?;

@@ -1,7 +1,12 @@
 //! The record of the last round that a hop has run, on disk.
+//!
+//! Round numbers count periods, so numbers of networks with different periods do not compare:
+//! there is a record for each period that a hop has ever run with.
 
 use std::fs;
 use std::io::{self, Write};
+use std::num::NonZeroU64;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use talaria_wire::Round;
@@ -35,18 +40,25 @@ pub struct RoundFile {
 }
 
 impl RoundFile {
-    /// Opens the record and reads the last round; a missing file means that none has run.
+    /// Opens the record for rounds of `period_ms` in `folder`, which is made if it is not there,
+    /// and reads the last round; a missing file means that none has run.
     ///
     /// # Errors
     /// [`BadRoundLog`] if the file cannot be read or understood.
-    pub fn open(path: PathBuf) -> Result<(Option<Round>, Self), BadRoundLog> {
+    pub fn open(
+        folder: &Path,
+        period_ms: NonZeroU64,
+    ) -> Result<(Option<Round>, Self), BadRoundLog> {
+        let path = folder.join(format!("{period_ms}ms"));
+        let io = |error| BadRoundLog::Io { path: path.clone(), error };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
         let last = match fs::read_to_string(&path) {
             Ok(text) => match text.trim().parse() {
                 Ok(round) => Some(Round(round)),
                 Err(_) => return Err(BadRoundLog::Malformed(path)),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(BadRoundLog::Io { path, error }),
+            Err(error) => return Err(io(error)),
         };
         Ok((last, Self { path }))
     }
@@ -80,23 +92,28 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const PERIOD: NonZeroU64 = NonZeroU64::new(2000).unwrap();
+
     #[test]
-    fn the_last_round_survives() {
+    fn the_last_round_survives_for_each_period() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("round");
-        let (last, mut log) = RoundFile::open(path.clone()).unwrap();
+        let rounds = folder.path().join("rounds");
+        let (last, mut log) = RoundFile::open(&rounds, PERIOD).unwrap();
         assert_eq!(last, None);
         log.record(Round(41)).unwrap();
         log.record(Round(42)).unwrap();
-        assert_eq!(RoundFile::open(path.clone()).unwrap().0, Some(Round(42)));
-        fs::write(&path, "4x").unwrap();
-        assert!(matches!(RoundFile::open(path), Err(BadRoundLog::Malformed(_))));
+        assert_eq!(RoundFile::open(&rounds, PERIOD).unwrap().0, Some(Round(42)));
+        assert_eq!(RoundFile::open(&rounds, NonZeroU64::MIN).unwrap().0, None);
+        fs::write(rounds.join("2000ms"), "4x").unwrap();
+        assert!(matches!(RoundFile::open(&rounds, PERIOD), Err(BadRoundLog::Malformed(_))));
     }
 
     #[test]
     fn a_record_that_cannot_be_written_is_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let (_, mut log) = RoundFile::open(folder.path().join("missing/round")).unwrap();
+        let rounds = folder.path().join("rounds");
+        let (_, mut log) = RoundFile::open(&rounds, PERIOD).unwrap();
+        fs::remove_dir(&rounds).unwrap();
         assert_eq!(log.record(Round(1)), Err(NotRecorded));
     }
 }
