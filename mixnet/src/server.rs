@@ -107,7 +107,7 @@ impl Roles {
             .transpose()?;
         let hops = hop
             .into_iter()
-            .map(|section| Ok((section.listen, hop_role(section, network, limits, &pool)?)))
+            .map(|section| Ok((section.listen, hop_role(&section, network, limits, &pool)?)))
             .collect::<Result<_, StartError>>()?;
         Ok(Self { entry, hops })
     }
@@ -219,7 +219,7 @@ fn entry_role(
 }
 
 fn hop_role(
-    section: HopSection,
+    section: &HopSection,
     network: &Network,
     limits: Limits,
     pool: &Arc<ThreadPool>,

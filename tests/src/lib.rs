@@ -1,1 +1,5 @@
-//! The simulated network.
+//! The simulated network of Talaria and the suites that run in it.
+
+pub mod fuzz;
+pub mod sim;
+pub mod vectors;

@@ -1,0 +1,383 @@
+//! A whole network in one thread: clock, links, servers and clients, all from one seed.
+//!
+//! The nodes are the real state machines; only sockets, threads and disks are played. Time jumps
+//! from one event to the next, so that minutes pass in the time that the cryptography takes. A
+//! run is a function of its seed: two runs with the same seed differ only where the scenario
+//! makes them differ, which is what the comparison of traces rests on.
+
+mod client;
+mod entry;
+mod hop;
+pub mod net;
+pub mod observer;
+mod seeds;
+
+use std::collections::BTreeMap;
+
+use chacha20::ChaCha20Rng;
+use rand::{Rng, SeedableRng};
+use talaria_mixnet::admission::ClientId;
+use talaria_wire::crypto::{IdentitySecret, OnionSecret};
+use talaria_wire::network_file::{EntryInfo, HopInfo, Network};
+use talaria_wire::{Round, UnixMillis};
+
+pub use client::{Counted, Heard};
+pub use seeds::each_seed;
+
+use client::ClientNode;
+use entry::EntryNode;
+use hop::HopNode;
+use net::{Envelope, Event, Fate, Net, Node, Payload};
+use observer::Observation;
+
+/// When every simulation starts: any time will do.
+const START: UnixMillis = UnixMillis(1_800_000_000_000);
+
+/// What a simulated network is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Everything random comes from it.
+    pub seed: u64,
+    /// Length of the chain.
+    pub hops: u8,
+    /// Clients, all connected from the start.
+    pub clients: usize,
+    /// Length of a round in milliseconds.
+    pub period_ms: u64,
+}
+
+impl Setting {
+    /// Two hops and rounds of a second.
+    #[must_use]
+    pub fn new(seed: u64, clients: usize) -> Self {
+        Self { seed, hops: 2, clients, period_ms: 1000 }
+    }
+}
+
+/// The simulated network.
+pub struct World {
+    now: UnixMillis,
+    net: Net,
+    network: Network,
+    entry: EntryNode,
+    hops: Vec<HopNode>,
+    clients: Vec<ClientNode>,
+}
+
+impl World {
+    /// Builds a network and connects its clients.
+    #[must_use]
+    pub fn new(setting: Setting) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(setting.seed);
+        let hop_secrets: Vec<_> =
+            (0..setting.hops).map(|_| OnionSecret::generate(&mut rng)).collect();
+        let network = network(&setting, &hop_secrets, &mut rng);
+        let hops = (0..)
+            .zip(hop_secrets)
+            .map(|(place, secret)| HopNode::new(place, secret, &network, rng.next_u64()))
+            .collect();
+        let clients = (0..setting.clients)
+            .map(|i| ClientNode::new(i, &network, START, rng.next_u64()))
+            .collect();
+        let mut world = Self {
+            now: START,
+            net: Net::new(rng.next_u64()),
+            entry: EntryNode::new(&network, START),
+            network,
+            hops,
+            clients,
+        };
+        for client in 0..setting.clients {
+            world.connect(client);
+        }
+        world
+    }
+
+    /// Decides from now on what happens to everything that travels.
+    pub fn fault(&mut self, fault: impl FnMut(&Envelope, &mut ChaCha20Rng) -> Fate + 'static) {
+        self.net.fault = Some(Box::new(fault));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&mut self) {
+        self.net.fault = None;
+    }
+
+    /// Both open the conversation with each other.
+    pub fn talk(&mut self, a: usize, b: usize) {
+        let (contact_a, contact_b) = (self.clients[a].contact(), self.clients[b].contact());
+        self.clients[a].open(b, contact_b);
+        self.clients[b].open(a, contact_a);
+        self.act(a);
+        self.act(b);
+    }
+
+    /// `client` says something to whom it talks to.
+    pub fn say(&mut self, client: usize, text: &str) {
+        self.clients[client].say(text, self.now);
+        self.act(client);
+    }
+
+    /// `client` has nothing more to say.
+    pub fn end(&mut self, client: usize) {
+        self.clients[client].end();
+        self.act(client);
+    }
+
+    /// Kills a client and starts it again from what it had committed.
+    pub fn restart_client(&mut self, client: usize) {
+        self.disconnect(client);
+        self.clients[client].restart(&self.network);
+        self.connect_soon(client);
+    }
+
+    /// Kills a hop and starts it again with nothing but its keys and its record of rounds.
+    pub fn restart_hop(&mut self, place: u8) {
+        self.hops[usize::from(place)].restart(&self.network);
+        // The connections break: everything on them is gone, and the servers around notice.
+        self.net.forget_between(Node::Hop(place), |_| true);
+        match place.checked_sub(1) {
+            None => self.entry.link_lost(),
+            Some(before) => self.hops[usize::from(before)].link_lost(),
+        }
+        self.serve();
+    }
+
+    /// Kills the entry and starts it again: every client has to connect anew.
+    pub fn restart_entry(&mut self) {
+        for client in 0..self.clients.len() {
+            self.disconnect(client);
+            self.connect_soon(client);
+        }
+        self.net.forget_between(Node::Entry, |other| matches!(other, Node::Hop(_)));
+        self.entry = EntryNode::new(&self.network, self.now);
+    }
+
+    /// `client` sends these bytes to the entry as one frame, whatever they are.
+    pub fn inject(&mut self, client: usize, frame: Vec<u8>) {
+        self.net.send(self.now, Node::Client(client), Node::Entry, Payload::Frame(frame));
+    }
+
+    /// The frame of the last submission of `client`, as it was sent.
+    #[must_use]
+    pub fn last_submission(&self, client: usize) -> Option<&[u8]> {
+        self.clients[client].last_submission()
+    }
+
+    /// `client` does not answer announcements from now on, or does again.
+    pub fn silence(&mut self, client: usize, silent: bool) {
+        self.clients[client].silent = silent;
+    }
+
+    /// Lets `ms` milliseconds pass.
+    pub fn run_for(&mut self, ms: u64) {
+        let end = self.now.plus(ms);
+        while self.next_time().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until `done` or until `limit_ms` have passed; says whether it was done.
+    pub fn run_until(&mut self, limit_ms: u64, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now.plus(limit_ms);
+        while !done(self) {
+            match self.next_time() {
+                Some(at) if at <= end => self.step(),
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Checks what the model promises: everything that was shown was said by the partner, in
+    /// order and once; everything that was reported as delivered was shown or is about to be.
+    ///
+    /// # Panics
+    /// If a promise is broken.
+    pub fn check(&self) {
+        for (i, client) in self.clients.iter().enumerate() {
+            let Some(partner) = client.partner else { continue };
+            let said = &self.clients[partner].said;
+            let shown: Vec<_> = client.heard.iter().map(|heard| heard.text.as_str()).collect();
+            assert!(shown.len() <= said.len(), "client {i} heard more than was said");
+            assert_eq!(shown, said[..shown.len()], "client {i} heard something else");
+            let delivered = self.clients[partner].delivered.len();
+            assert!(delivered <= shown.len(), "client {partner} counts more than {i} heard");
+        }
+    }
+
+    /// Whether every pair that talks has heard everything and parted.
+    #[must_use]
+    pub fn all_finished(&self) -> bool {
+        self.clients.iter().all(|client| client.partner.is_none() || client.finished)
+            && self.all_heard()
+    }
+
+    /// Whether everything that was said has been shown.
+    #[must_use]
+    pub fn all_heard(&self) -> bool {
+        self.clients.iter().all(|client| {
+            client
+                .partner
+                .is_none_or(|partner| client.heard.len() == self.clients[partner].said.len())
+        })
+    }
+
+    /// What a client has heard.
+    #[must_use]
+    pub fn heard(&self, client: usize) -> &[Heard] {
+        &self.clients[client].heard
+    }
+
+    /// What a client has counted since its last start.
+    #[must_use]
+    pub fn counted(&self, client: usize) -> Counted {
+        self.clients[client].counted()
+    }
+
+    /// Everything that a network attacker saw.
+    #[must_use]
+    pub fn trace(&self) -> &[Observation] {
+        &self.net.trace
+    }
+
+    /// Rounds that the entry has delivered, and rounds that were lost.
+    #[must_use]
+    pub fn rounds(&self) -> (usize, usize) {
+        (self.entry.delivered, self.entry.lost)
+    }
+
+    /// How often each round was worked on at the hop in `place`.
+    #[must_use]
+    pub fn runs(&self, place: u8) -> &BTreeMap<Round, usize> {
+        &self.hops[usize::from(place)].runs
+    }
+
+    /// How often the last hop saw this many dead drops touched once, twice and more often.
+    #[must_use]
+    pub fn tallies(&self) -> &[talaria_deaddrop::Tally] {
+        self.hops.last().map_or(&[], |hop| &hop.tallies)
+    }
+
+    fn next_time(&self) -> Option<UnixMillis> {
+        let hops = self.hops.iter().filter_map(HopNode::poll_timeout);
+        let clients = self.clients.iter().filter_map(ClientNode::poll_timeout);
+        let timers = self.entry.poll_timeout().into_iter().chain(hops).chain(clients).min();
+        // A deadline that has passed is due now.
+        let timers = timers.map(|at| at.max(self.now));
+        self.net.next_time().into_iter().chain(timers).min()
+    }
+
+    fn step(&mut self) {
+        let Some(at) = self.next_time() else { return };
+        self.now = at;
+        if let Some(event) = self.net.take_due(at) {
+            self.handle(event);
+        } else {
+            self.handle_timeouts();
+        }
+        self.serve();
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Arrives(envelope) => self.deliver(envelope),
+            Event::Connects(client) => self.connect(client),
+        }
+    }
+
+    fn deliver(&mut self, envelope: Envelope) {
+        let Envelope { from, to, payload } = envelope;
+        match (to, from, payload) {
+            (Node::Entry, Node::Client(client), Payload::Frame(frame)) => {
+                if !self.entry.handle_frame(self.now, client, &frame, &mut self.net) {
+                    self.break_off(client);
+                }
+            }
+            (Node::Client(client), _, Payload::Frame(frame)) => {
+                if !self.clients[client].handle_frame(self.now, &frame) {
+                    self.break_off(client);
+                }
+                self.act(client);
+            }
+            (Node::Entry, _, Payload::Link(message)) => self.entry.handle_link(message),
+            (Node::Hop(place), from, Payload::Link(message)) => {
+                let hop = &mut self.hops[usize::from(place)];
+                hop.handle(self.now, from, message, &mut self.net);
+            }
+            _ => {}
+        }
+    }
+
+    fn handle_timeouts(&mut self) {
+        self.entry.handle_timeout(self.now);
+        for hop in &mut self.hops {
+            hop.handle_timeout(self.now, &mut self.net);
+        }
+        for client in 0..self.clients.len() {
+            if self.clients[client].poll_timeout().is_some_and(|at| at <= self.now) {
+                self.clients[client].handle_timeout(self.now);
+                self.act(client);
+            }
+        }
+    }
+
+    /// Lets the entry do what it wants to do.
+    fn serve(&mut self) {
+        self.entry.act(self.now, &mut self.net);
+        for hop in &mut self.hops {
+            hop.flush(self.now, &mut self.net);
+        }
+    }
+
+    /// Does what a client wants done.
+    fn act(&mut self, client: usize) {
+        let closes = self.clients[client].act(self.now, &mut self.net);
+        if closes {
+            self.break_off(client);
+        }
+    }
+
+    fn connect(&mut self, client: usize) {
+        self.clients[client].handle_connected(self.now);
+        self.act(client);
+    }
+
+    fn connect_soon(&mut self, client: usize) {
+        self.net.schedule(self.now.plus(300), Event::Connects(client));
+    }
+
+    /// A connection ends, and the client comes back after a while.
+    fn break_off(&mut self, client: usize) {
+        self.disconnect(client);
+        self.connect_soon(client);
+    }
+
+    fn disconnect(&mut self, client: usize) {
+        self.net.forget_between(Node::Client(client), |_| true);
+        self.net.unschedule_connect(client);
+        self.entry.disconnect(self.now, client);
+        self.clients[client].handle_disconnected(self.now);
+        self.act(client);
+        self.serve();
+    }
+}
+
+fn network(setting: &Setting, secrets: &[OnionSecret], rng: &mut ChaCha20Rng) -> Network {
+    let mut identity = || *IdentitySecret::generate(rng).public();
+    let entry =
+        EntryInfo { address: "entry:1".to_owned(), identity: identity(), ca: vec![0].into() };
+    let hops = secrets
+        .iter()
+        .map(|secret| HopInfo {
+            address: "hop:1".to_owned(),
+            identity: identity(),
+            onion_key: *secret.public(),
+        })
+        .collect();
+    Network::new(setting.period_ms, 1, entry, hops).expect("a setting within the limits")
+}
+
+/// The entry's own number of a client, which is new after each connection.
+type Seated = BTreeMap<usize, ClientId>;

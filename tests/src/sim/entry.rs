@@ -1,0 +1,159 @@
+//! The entry in the simulation: the real state machine between played connections.
+
+use talaria_mixnet::entry::{Action, Entry, EntryConfig};
+use talaria_mixnet::net::link::LinkMessage;
+use talaria_mixnet::schedule::ScheduleConfig;
+use talaria_wire::control::{Control, Refusal};
+use talaria_wire::frame::{
+    Accepts, Announcement, HEADER_LEN, Header, Kind, Outcome, Replies, Submission,
+};
+use talaria_wire::network_file::{Network, NetworkId};
+use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::{RoundShape, UnixMillis};
+
+use super::Seated;
+use super::net::{Net, Node, Payload};
+
+pub(super) struct EntryNode {
+    entry: Entry,
+    shape: RoundShape,
+    network: NetworkId,
+    seated: Seated,
+    pub(super) delivered: usize,
+    pub(super) lost: usize,
+}
+
+impl EntryNode {
+    pub(super) fn new(network: &Network, now: UnixMillis) -> Self {
+        let config = EntryConfig {
+            shape: network.shape(),
+            schedule: ScheduleConfig::for_period(network.period_ms),
+            max_clients: 1000,
+        };
+        Self {
+            entry: Entry::new(config, now),
+            shape: network.shape(),
+            network: network.id(),
+            seated: Seated::new(),
+            delivered: 0,
+            lost: 0,
+        }
+    }
+
+    /// Takes a frame; `false` if the connection has to end.
+    pub(super) fn handle_frame(
+        &mut self,
+        now: UnixMillis,
+        client: usize,
+        frame: &[u8],
+        net: &mut Net,
+    ) -> bool {
+        let Some((head, body)) = frame.split_first_chunk::<HEADER_LEN>() else { return false };
+        match Header::parse(*head, Accepts::FromClient(self.shape)) {
+            Ok(header) if header.len != body.len() => false,
+            Ok(header) if header.kind == Kind::Submission => self.submit(now, client, body, net),
+            Ok(_) => self.greet(now, client, body, net),
+            Err(_) => false,
+        }
+    }
+
+    fn greet(&mut self, now: UnixMillis, client: usize, body: &[u8], net: &mut Net) -> bool {
+        let answer = match Control::decode(body) {
+            Ok(Control::Hello { network, .. }) if network != self.network => Err(Refusal::Network),
+            Ok(Control::Hello { .. }) if !self.seated.contains_key(&client) => self.entry.connect(),
+            _ => return false,
+        };
+        let control = match answer {
+            Ok(id) => {
+                self.seated.insert(client, id);
+                Control::Welcome { protocol: PROTOCOL_VERSION }
+            }
+            Err(reason) => Control::Refused { reason },
+        };
+        send(net, now, client, control.to_frame());
+        answer.is_ok()
+    }
+
+    fn submit(&mut self, now: UnixMillis, client: usize, body: &[u8], net: &mut Net) -> bool {
+        let (Some(id), Ok(submission)) =
+            (self.seated.get(&client), Submission::decode(body, self.shape))
+        else {
+            return false;
+        };
+        if self.entry.submit(now, *id, submission).is_err() {
+            let mut frame = Vec::new();
+            Replies::put_without(submission.round, Outcome::Late, self.shape, &mut frame);
+            send(net, now, client, frame);
+        }
+        true
+    }
+
+    pub(super) fn handle_link(&mut self, message: LinkMessage) {
+        match message {
+            LinkMessage::Batch(round, replies) => self.entry.handle_returned(round, replies),
+            LinkMessage::Abort(round, reason) => self.entry.handle_lost(round, reason),
+        }
+    }
+
+    pub(super) fn link_lost(&mut self) {
+        self.entry.handle_link_lost();
+    }
+
+    pub(super) fn disconnect(&mut self, now: UnixMillis, client: usize) {
+        if let Some(id) = self.seated.remove(&client) {
+            self.entry.disconnect(now, id);
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: UnixMillis) {
+        self.entry.handle_timeout(now);
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<UnixMillis> {
+        self.entry.poll_timeout()
+    }
+
+    pub(super) fn act(&mut self, now: UnixMillis, net: &mut Net) {
+        while let Some(action) = self.entry.poll_action() {
+            match action {
+                Action::Announce { round, closes_at } => {
+                    let left = u32::try_from(closes_at.since(now)).unwrap_or(u32::MAX);
+                    let frame = Announcement { round, closes_in_ms: left }.to_frame();
+                    for client in self.seated.keys() {
+                        send(net, now, *client, frame.clone());
+                    }
+                }
+                Action::Forward { round, onions, .. } => {
+                    let batch = Payload::Link(LinkMessage::Batch(round, onions));
+                    net.send(now, Node::Entry, Node::Hop(0), batch);
+                }
+                Action::Deliver { round, seats, replies } => {
+                    *(if replies.is_ok() { &mut self.delivered } else { &mut self.lost }) += 1;
+                    for (client, id) in &self.seated {
+                        let Some(seat) = seats.get(id) else { continue };
+                        let mut frame = Vec::new();
+                        match &replies {
+                            Ok(replies) => {
+                                let reply_len = self.shape.reply_len();
+                                let own = &replies.as_bytes()[seat.0 * reply_len..];
+                                let own = &own[..self.shape.onions() * reply_len];
+                                let outcome = Outcome::Delivered;
+                                Replies { round, outcome, replies: own }.put_frame(&mut frame);
+                            }
+                            Err(_) => {
+                                let outcome = Outcome::Failed;
+                                Replies::put_without(round, outcome, self.shape, &mut frame);
+                            }
+                        }
+                        send(net, now, *client, frame);
+                    }
+                }
+                Action::Drained => {}
+            }
+        }
+    }
+}
+
+fn send(net: &mut Net, now: UnixMillis, client: usize, frame: Vec<u8>) {
+    net.send(now, Node::Entry, Node::Client(client), Payload::Frame(frame));
+}

@@ -1,0 +1,168 @@
+//! A hop in the simulation: the real book and the real round, on a played disk.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use chacha20::ChaCha20Rng;
+use rand::SeedableRng;
+use talaria_deaddrop::{Tally, exchange};
+use talaria_mixnet::hop::noise::Noise;
+use talaria_mixnet::hop::replay::{NotRecorded, RoundGuard, RoundLog};
+use talaria_mixnet::hop::{Hop, HopLimits};
+use talaria_mixnet::net::link::LinkMessage;
+use talaria_mixnet::round::{Round, Unmixed};
+use talaria_mixnet::schedule::ScheduleConfig;
+use talaria_wire::control::AbortReason;
+use talaria_wire::crypto::OnionSecret;
+use talaria_wire::network_file::Network;
+use talaria_wire::{Batch, HopIndex, Round as RoundNumber, UnixMillis};
+
+use super::net::{Net, Node, Payload};
+
+/// The record of rounds: it survives restarts, as a disk does.
+#[derive(Clone, Debug, Default)]
+struct Disk(Rc<Cell<Option<RoundNumber>>>);
+
+impl RoundLog for Disk {
+    fn record(&mut self, round: RoundNumber) -> Result<(), NotRecorded> {
+        self.0.set(Some(round));
+        Ok(())
+    }
+}
+
+pub(super) struct HopNode {
+    place: u8,
+    last: bool,
+    secret: OnionSecret,
+    disk: Disk,
+    book: Hop<Disk>,
+    rng: ChaCha20Rng,
+    /// What is to be told to the server before this one.
+    lost: Vec<(RoundNumber, AbortReason)>,
+    pub(super) runs: BTreeMap<RoundNumber, usize>,
+    pub(super) tallies: Vec<Tally>,
+}
+
+impl HopNode {
+    pub(super) fn new(place: u8, secret: OnionSecret, network: &Network, seed: u64) -> Self {
+        let disk = Disk::default();
+        Self {
+            place,
+            last: usize::from(place) + 1 == network.hops().len(),
+            secret,
+            book: book(place, network, &disk),
+            disk,
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            lost: Vec::new(),
+            runs: BTreeMap::new(),
+            tallies: Vec::new(),
+        }
+    }
+
+    pub(super) fn restart(&mut self, network: &Network) {
+        self.book = book(self.place, network, &self.disk);
+        self.lost.clear();
+    }
+
+    /// The connection to the next hop broke.
+    pub(super) fn link_lost(&mut self) {
+        for round in self.book.lost_all_away() {
+            self.lost.push((round, AbortReason::Unreachable));
+        }
+    }
+
+    pub(super) fn handle(
+        &mut self,
+        now: UnixMillis,
+        from: Node,
+        message: LinkMessage,
+        net: &mut Net,
+    ) {
+        let onward = from != Node::Hop(self.place + 1);
+        match message {
+            LinkMessage::Batch(round, batch) if onward => {
+                if let Err(reason) = self.work(now, round, batch, net) {
+                    self.lost.push((round, reason));
+                }
+            }
+            LinkMessage::Batch(round, replies) => match self.book.returned(round, replies) {
+                Ok(Some(unmixed)) => self.answer(now, unmixed, net),
+                Ok(None) => {}
+                Err(reason) => self.lost.push((round, reason)),
+            },
+            LinkMessage::Abort(round, reason) => {
+                if self.book.lost(round) {
+                    self.lost.push((round, reason));
+                }
+            }
+        }
+        self.flush(now, net);
+    }
+
+    fn work(
+        &mut self,
+        now: UnixMillis,
+        number: RoundNumber,
+        batch: Batch,
+        net: &mut Net,
+    ) -> Result<(), AbortReason> {
+        self.book.begin(number, &batch)?;
+        *self.runs.entry(number).or_default() += 1;
+        let peeled = Round::arrived(number, batch).peel(&self.secret, HopIndex(self.place));
+        let (onions, away) = peeled.mix(&Noise::none(), &mut self.rng).forward();
+        self.book.depart(now, away)?;
+        if !self.last {
+            let batch = Payload::Link(LinkMessage::Batch(number, onions));
+            net.send(now, Node::Hop(self.place), Node::Hop(self.place + 1), batch);
+            return Ok(());
+        }
+        let (replies, tally) = exchange(onions).map_err(|_| AbortReason::BadBatch)?;
+        self.tallies.push(tally);
+        if let Some(unmixed) = self.book.returned(number, replies)? {
+            self.answer(now, unmixed, net);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, now: UnixMillis, unmixed: Round<Unmixed>, net: &mut Net) {
+        let number = unmixed.number();
+        let replies = unmixed.seal(&mut self.rng).into_replies();
+        let batch = Payload::Link(LinkMessage::Batch(number, replies));
+        net.send(now, Node::Hop(self.place), self.before(), batch);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: UnixMillis, net: &mut Net) {
+        for round in self.book.handle_timeout(now) {
+            self.lost.push((round, AbortReason::TooSlow));
+        }
+        self.flush(now, net);
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<UnixMillis> {
+        self.book.poll_timeout()
+    }
+
+    pub(super) fn flush(&mut self, now: UnixMillis, net: &mut Net) {
+        let before = self.before();
+        for (round, reason) in self.lost.drain(..) {
+            let abort = Payload::Link(LinkMessage::Abort(round, reason));
+            net.send(now, Node::Hop(self.place), before, abort);
+        }
+    }
+
+    fn before(&self) -> Node {
+        self.place.checked_sub(1).map_or(Node::Entry, Node::Hop)
+    }
+}
+
+fn book(place: u8, network: &Network, disk: &Disk) -> Hop<Disk> {
+    let schedule = ScheduleConfig::for_period(network.period_ms);
+    let limits = HopLimits {
+        max_slots: 10_000,
+        max_rounds: schedule.max_rounds,
+        patience_ms: schedule.patience_ms,
+    };
+    let guard = RoundGuard::new(disk.0.get(), disk.clone());
+    Hop::new(HopIndex(place), network.shape(), limits, guard)
+}
