@@ -147,7 +147,15 @@ fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
+/// Every client needs a file descriptor, and the usual limit is 1024.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
 fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    raise_file_limit();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rayon::ThreadPool;
 use talaria_wire::HopIndex;
@@ -99,7 +100,11 @@ impl Roles {
     pub fn of_network(config: Config, network: &Network) -> Result<Self, StartError> {
         let Config { entry, hop, limits, .. } = config;
         let threads = limits.threads.map_or(0, std::num::NonZeroUsize::get);
-        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build()?);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        // Whoever waits for the work finds its channel closed, and the round is lost; the rest
+        // goes on.
+        let pool = pool.panic_handler(|_| tracing::error!("a round was lost to a panic"));
+        let pool = Arc::new(pool.build()?);
         let entry = entry
             .map(|section| {
                 Ok::<_, StartError>((section.listen, entry_role(&section, network, limits)?))
@@ -253,6 +258,7 @@ fn hop_role(
         onward,
         rounds: RoundFile::open(&section.rounds, network.period_ms)?,
         pool: pool.clone(),
+        silence: silence(network),
     })
 }
 
@@ -278,7 +284,14 @@ fn onward(
         network: network.id(),
         reply_len: network.shape().reply_len_at(place),
         max_slots: limits.max_onions,
+        silence: silence(network),
     })
+}
+
+/// Something travels on every link in every round; one that is silent for several is dead.
+fn silence(network: &Network) -> Duration {
+    let schedule = ScheduleConfig::for_period(network.period_ms);
+    Duration::from_millis(schedule.patience_ms + 3 * network.period_ms.get() + 10_000)
 }
 
 fn wrong_key(path: &std::path::Path, role: String) -> StartError {

@@ -1,5 +1,6 @@
 //! The simulated network of Talaria and the suites that run in it.
 
 pub mod fuzz;
+pub mod real;
 pub mod sim;
 pub mod vectors;

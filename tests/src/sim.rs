@@ -291,14 +291,12 @@ impl World {
         let Envelope { from, to, payload } = envelope;
         match (to, from, payload) {
             (Node::Entry, Node::Client(client), Payload::Frame(frame)) => {
-                if !self.entry.handle_frame(self.now, client, &frame, &mut self.net) {
-                    self.break_off(client);
-                }
+                let goes_on = self.entry.handle_frame(self.now, client, &frame, &mut self.net);
+                self.break_off_unless(goes_on, client);
             }
             (Node::Client(client), _, Payload::Frame(frame)) => {
-                if !self.clients[client].handle_frame(self.now, &frame) {
-                    self.break_off(client);
-                }
+                let goes_on = self.clients[client].handle_frame(self.now, &frame);
+                self.break_off_unless(goes_on, client);
                 self.act(client);
             }
             (Node::Entry, _, Payload::Link(message)) => self.entry.handle_link(message),
@@ -346,6 +344,12 @@ impl World {
 
     fn connect_soon(&mut self, client: usize) {
         self.net.schedule(self.now.plus(300), Event::Connects(client));
+    }
+
+    fn break_off_unless(&mut self, goes_on: bool, client: usize) {
+        if !goes_on {
+            self.break_off(client);
+        }
     }
 
     /// A connection ends, and the client comes back after a while.

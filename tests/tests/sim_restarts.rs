@@ -96,7 +96,7 @@ fn a_client_restarts_at_any_moment() {
         let mut world = talking(seed, 30);
         for i in 0..8 {
             world.run_for(700 + 370 * i);
-            world.restart_client((seed + i) as usize % 2);
+            world.restart_client(usize::from((seed + i) % 2 == 1));
         }
         assert!(world.run_until(200_000, World::all_finished));
         world.check();

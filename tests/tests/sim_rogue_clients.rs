@@ -27,6 +27,10 @@ fn beside_a_rogue(mut misbehave: impl FnMut(&mut World, u64)) -> World {
     world
 }
 
+fn byte(number: u64) -> u8 {
+    number.to_le_bytes()[0]
+}
+
 #[test]
 fn replayed_submissions() {
     let mut replayed = None;
@@ -55,7 +59,7 @@ fn somebody_elses_submission() {
 fn garbage() {
     beside_a_rogue(|world, i| {
         let len = usize::try_from(i * 97 % 2000).unwrap();
-        let garbage: Vec<u8> = (0u64..).map(|j| (i * 31 + j * 7) as u8).take(len).collect();
+        let garbage: Vec<u8> = (0u64..).map(|j| byte(i * 31 + j * 7)).take(len).collect();
         world.inject(ROGUE, garbage);
     });
 }
@@ -67,7 +71,7 @@ fn garbage_in_the_shape_of_submissions() {
         // The number of the round in which everybody else is: from somebody's last submission.
         let Some(frame) = world.last_submission(3) else { return };
         let round = Submission::decode(&frame[HEADER_LEN..], shape).unwrap().round;
-        let onions = vec![i as u8; shape.onions() * shape.onion_len()];
+        let onions = vec![byte(i); shape.onions() * shape.onion_len()];
         for round in [round, Round(round.0 + 1), Round(u64::MAX)] {
             let frame = Submission { round, onions: &onions }.to_frame();
             world.inject(ROGUE, frame);

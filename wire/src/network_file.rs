@@ -3,6 +3,7 @@
 //! TOML, read once into a [`Network`] that keeps every limit. The addresses may change while a
 //! network stays the same; keys, period and shape may not, and [`NetworkId`] is their hash.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 use rustls_pki_types::CertificateDer;
@@ -85,6 +86,9 @@ pub enum NetworkFileError {
     /// An address without a port.
     #[error("`{0}` is not an address of the form host:port")]
     BadAddress(String),
+    /// A key that names two servers, or that everybody can agree with.
+    #[error("the key {0} stands twice, or is no key that keeps a secret")]
+    UnfitKey(String),
     /// The certificate is not PEM.
     #[error("`ca` is not a certificate in PEM form")]
     BadCertificate,
@@ -110,6 +114,7 @@ impl Network {
             .ok_or_else(|| out_of_range("hop", 1, MAX_HOPS.into()))?;
         let shape = RoundShape::new(count, lanes)
             .ok_or_else(|| out_of_range("lanes", 1, MAX_LANES.into()))?;
+        check_keys(&entry, &hops)?;
         Ok(Self { period_ms, entry, shape, hops })
     }
 
@@ -248,6 +253,24 @@ impl HopFile {
     }
 }
 
+/// One key in two places would be one operator who looks like two; a low-order onion key would
+/// make a layer that everybody can open.
+fn check_keys(entry: &EntryInfo, hops: &[HopInfo]) -> Result<(), NetworkFileError> {
+    let identities = std::iter::once(&entry.identity).chain(hops.iter().map(|hop| &hop.identity));
+    let identities = identities.map(|key| hex::encode(key.to_bytes()));
+    let onion_keys = hops.iter().map(|hop| hex::encode(hop.onion_key.0));
+    let mut seen = BTreeSet::new();
+    for key in identities.chain(onion_keys) {
+        if !seen.insert(key.clone()) {
+            return Err(NetworkFileError::UnfitKey(key));
+        }
+    }
+    match hops.iter().find(|hop| !hop.onion_key.contributes()) {
+        Some(hop) => Err(NetworkFileError::UnfitKey(hex::encode(hop.onion_key.0))),
+        None => Ok(()),
+    }
+}
+
 fn key_bytes<const N: usize>(text: &str) -> Result<[u8; N], BadKey> {
     let mut bytes = [0; N];
     hex::decode_to_slice(text, &mut bytes).map_err(|_| BadKey)?;
@@ -262,7 +285,9 @@ fn identity(text: &str) -> Result<IdentityPublic, NetworkFileError> {
 
 fn address(text: String) -> Result<String, NetworkFileError> {
     let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-    match port.map(|(_, port)| port.parse::<u16>()) {
+    // `parse` alone would take a plus sign.
+    let digits = port.filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    match digits.map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(text),
         _ => Err(NetworkFileError::BadAddress(text)),
     }
@@ -330,6 +355,23 @@ mod tests {
         }
         assert!(Network::parse(&" ".repeat(NETWORK_FILE_MAX + 1)).is_err());
         assert!(Network::parse("").is_err());
+    }
+
+    #[test]
+    fn keys_that_stand_twice_or_keep_no_secret_are_refused() {
+        let network = network();
+        let (entry, hops) = (network.entry.clone(), network.hops.clone());
+        let refused = |change: &dyn Fn(&mut Vec<HopInfo>)| {
+            let mut hops = hops.clone();
+            change(&mut hops);
+            let made = Network::new(2000, 1, entry.clone(), hops);
+            matches!(made, Err(NetworkFileError::UnfitKey(_)))
+        };
+        assert!(!refused(&|_| ()));
+        assert!(refused(&|hops| hops[1].onion_key = hops[0].onion_key));
+        assert!(refused(&|hops| hops[1].identity = hops[2].identity));
+        assert!(refused(&|hops| hops[1].identity = entry.identity));
+        assert!(refused(&|hops| hops[1].onion_key = OnionPublic([0; 32])));
     }
 
     proptest! {

@@ -73,6 +73,24 @@ pub fn seal(
     ReplyOpener::new(reply_keys)
 }
 
+/// Seals many requests for the same chain and round. `onions` holds a slot for each of them, one
+/// after the other. The results open the replies, in the same order.
+///
+/// # Panics
+/// If the two do not hold the same number of whole slots.
+pub fn seal_batch(
+    requests: &[ExchangeRequest],
+    chain: &[OnionPublic],
+    round: Round,
+    rng: &mut impl CryptoRng,
+    onions: &mut [u8],
+) -> Vec<ReplyOpener> {
+    let onion_len = EXCHANGE_REQUEST_LEN + chain.len() * LAYER_LEN;
+    assert_eq!(onions.len(), requests.len() * onion_len, "one slot for each request");
+    let slots = onions.chunks_exact_mut(onion_len);
+    requests.iter().zip(slots).map(|(request, out)| seal(request, chain, round, rng, out)).collect()
+}
+
 /// Layer `hop` of an onion starts at 32·hop and ends 16·hop before the end: each hop strips a
 /// key at the front and a tag at the back.
 fn seal_layer(

@@ -10,7 +10,7 @@ pub const PROTOCOL_VERSION: u16 = 1;
 
 /// A dead-drop id.
 pub const DEAD_DROP_LEN: usize = 16;
-/// A sealed [`PeerMessage`](crate::peer_message::PeerMessage).
+/// A sealed [peer message](crate::peer_message).
 pub const PEER_MESSAGE_LEN: usize = 512;
 /// What the exchange receives: a dead-drop id and a message.
 pub const EXCHANGE_REQUEST_LEN: usize = DEAD_DROP_LEN + PEER_MESSAGE_LEN;

@@ -28,12 +28,19 @@ pub(super) struct Display {
     has_entry: bool,
 }
 
-/// A round as a whole, times in milliseconds.
+/// A round as a whole: what the entry saw, and the hops of this process together.
 struct Whole<'a> {
     entry: &'a EntryReport,
+    /// Unless the hops run elsewhere.
+    hops: Option<Hops>,
+}
+
+/// What the hops did, all together.
+struct Hops {
     peel: Duration,
     mix: Duration,
     exchange: Duration,
+    /// From the end of the exchange to the entry.
     back: Duration,
     dropped: usize,
 }
@@ -122,10 +129,8 @@ impl Display {
     }
 
     fn take_hop(&mut self, report: HopReport) {
-        if self.json {
-            object("hop", json!(report));
-        } else if !self.has_entry {
-            self.hop_line(&report);
+        if !self.has_entry {
+            return if self.json { object("hop", json!(report)) } else { self.hop_line(&report) };
         }
         self.open.entry(report.round).or_default().push(report);
         while self.open.len() > MAX_OPEN {
@@ -155,12 +160,15 @@ impl Display {
         if let Some(reason) = entry.failed {
             return line(&format!("{counts} {}  lost: {reason}", ms(entry.collect)));
         }
-        let times = [entry.collect, whole.peel, whole.mix, whole.exchange, whole.back].map(ms);
-        let dropped = match whole.dropped {
-            0 => String::new(),
-            n => format!("  {n} onions dropped"),
+        let times = match &whole.hops {
+            Some(hops) => [hops.peel, hops.mix, hops.exchange, hops.back].map(ms).join(" "),
+            None => format!("{:>29} {}", "there and back", ms(entry.travel)),
         };
-        line(&format!("{counts} {} {:>8}{dropped}", times.join(" "), entry.replies));
+        let dropped = match &whole.hops {
+            Some(Hops { dropped: 1.., .. }) => "  bad onions dropped",
+            _ => "",
+        };
+        line(&format!("{counts} {} {times} {:>8}{dropped}", ms(entry.collect), entry.replies));
     }
 
     fn hop_line(&mut self, report: &HopReport) {
@@ -184,27 +192,30 @@ impl<'a> Whole<'a> {
     fn new(entry: &'a EntryReport, hops: &[HopReport]) -> Self {
         let exchanged_at = hops.iter().find_map(|hop| hop.exchanged_at);
         let back = exchanged_at.zip(entry.back_at).map(|(from, to)| to.duration_since(from));
-        Self {
-            entry,
-            peel: hops.iter().map(|hop| hop.peel).sum(),
-            mix: hops.iter().map(|hop| hop.mix).sum(),
-            exchange: hops.iter().map(|hop| hop.exchange).sum(),
+        let sum = |time: fn(&HopReport) -> Duration| hops.iter().map(time).sum();
+        let together = Hops {
+            peel: sum(|hop| hop.peel),
+            mix: sum(|hop| hop.mix),
+            exchange: sum(|hop| hop.exchange),
             back: back.unwrap_or_default(),
             dropped: hops.iter().map(|hop| hop.dropped).sum(),
-        }
+        };
+        Self { entry, hops: (!hops.is_empty()).then_some(together) }
     }
 
     fn object(&self) -> Value {
         let mut object = json!(self.entry);
-        for (name, time) in [
-            ("peel_ms", self.peel),
-            ("mix_ms", self.mix),
-            ("exchange_ms", self.exchange),
-            ("back_ms", self.back),
-        ] {
-            object[name] = json!(time.as_micros() as f64 / 1000.0);
+        if let Some(hops) = &self.hops {
+            for (name, time) in [
+                ("peel_ms", hops.peel),
+                ("mix_ms", hops.mix),
+                ("exchange_ms", hops.exchange),
+                ("back_ms", hops.back),
+            ] {
+                object[name] = json!(time.as_micros() as f64 / 1000.0);
+            }
+            object["dropped"] = json!(hops.dropped);
         }
-        object["dropped"] = json!(self.dropped);
         if let Some(reason) = self.entry.failed {
             object["reason"] = json!(reason.to_string());
         }

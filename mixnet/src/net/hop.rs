@@ -23,13 +23,15 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
+use super::HANDSHAKE;
 use super::clock::Clock;
 use super::frames::{FrameReader, GreetingError, read_control, write};
-use super::link::{LinkEvent, LinkMessage, LinkReader, Onward, OnwardConfig, write_message};
+use super::link::{
+    BrokenLink, LinkEvent, LinkMessage, LinkReader, Onward, OnwardConfig, write_message,
+};
 use super::report::{HopReport, Report, Reports};
 use super::round_log::RoundFile;
 use super::shutdown::Shutdown;
-use super::{HANDSHAKE, tls};
 use crate::hop::noise::Noise;
 use crate::hop::replay::RoundGuard;
 use crate::hop::{Hop, HopLimits};
@@ -54,7 +56,8 @@ pub struct HopConfig {
     pub limits: HopLimits,
     /// Its onion key.
     pub secret: OnionSecret,
-    /// TLS towards the server before it, see [`tls::link_server_config`].
+    /// TLS towards the server before it, see
+    /// [`tls::link_server_config`](super::tls::link_server_config).
     pub tls: Arc<rustls::ServerConfig>,
     /// The next hop, unless this is the last one.
     pub onward: Option<OnwardConfig>,
@@ -62,6 +65,8 @@ pub struct HopConfig {
     pub rounds: (Option<RoundNumber>, RoundFile),
     /// Where the heavy work is done.
     pub pool: Arc<ThreadPool>,
+    /// How long the server before may be silent before its link is taken for dead.
+    pub silence: Duration,
 }
 
 type Waiter = oneshot::Sender<Result<Round<Unmixed>, AbortReason>>;
@@ -71,6 +76,7 @@ struct Node {
     shape: RoundShape,
     network: NetworkId,
     max_slots: usize,
+    silence: Duration,
     secret: OnionSecret,
     clock: Clock,
     pool: Arc<ThreadPool>,
@@ -121,6 +127,7 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
         shape: config.shape,
         network: config.network,
         max_slots: config.limits.max_slots,
+        silence: config.silence,
         secret: config.secret,
         clock: Clock::start(),
         pool: config.pool,
@@ -206,7 +213,8 @@ async fn serve(node: Arc<Node>, acceptor: TlsAcceptor, tcp: TcpStream) {
     let mut reader = LinkReader::new(frames, slot_len, node.max_slots);
     let reading = async {
         loop {
-            match reader.next().await {
+            let message = timeout(node.silence, reader.next());
+            match message.await.unwrap_or(Err(BrokenLink::Silent)) {
                 Ok(LinkMessage::Batch(round, batch)) => {
                     let unanswered = Unanswered::new(&node);
                     tokio::spawn(run_round(unanswered, round, batch, replies.clone()));
@@ -423,18 +431,4 @@ fn seal(unmixed: Round<Unmixed>) -> (Batch, Duration) {
 /// A ChaCha20 generator seeded by the operating system: one for each shuffle.
 fn system_seeded() -> ChaCha20Rng {
     rand::make_rng()
-}
-
-/// Checks the keys of a hop's configuration early, so that mistakes are found at the start.
-///
-/// # Errors
-/// If TLS cannot use the keys.
-pub fn tls_configs(
-    own: &talaria_wire::crypto::IdentitySecret,
-    before: talaria_wire::crypto::IdentityPublic,
-    next: Option<talaria_wire::crypto::IdentityPublic>,
-) -> Result<(Arc<rustls::ServerConfig>, Option<Arc<rustls::ClientConfig>>), rustls::Error> {
-    let server = Arc::new(tls::link_server_config(own, before)?);
-    let client = next.map(|next| tls::link_client_config(own, next)).transpose()?;
-    Ok((server, client.map(Arc::new)))
 }

@@ -154,6 +154,8 @@ pub struct OnwardConfig {
     pub reply_len: usize,
     /// The most replies in a batch.
     pub max_slots: usize,
+    /// How long the link may be silent before it is taken for dead and made anew.
+    pub silence: Duration,
 }
 
 /// The link to the next hop.
@@ -290,7 +292,8 @@ async fn serve(
     let mut reader = LinkReader::new(frames, config.reply_len, config.max_slots);
     let reading = async {
         loop {
-            let message = reader.next().await?;
+            let message = timeout(config.silence, reader.next());
+            let message = message.await.map_err(|_| BrokenLink::Silent)??;
             events.send(LinkEvent::Message(message)).await.map_err(|_| BrokenLink::Ended)?;
         }
     };

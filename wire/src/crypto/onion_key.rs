@@ -15,6 +15,16 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OnionPublic(pub [u8; 32]);
 
+impl OnionPublic {
+    /// Whether secrets that are agreed with this key are secret: false for the few points of low
+    /// order, with which everybody agrees on zero (RFC 7748, section 6.1).
+    #[must_use]
+    pub fn contributes(&self) -> bool {
+        // Any clamped scalar will do: it is a multiple of the small orders.
+        StaticSecret::from([1; 32]).diffie_hellman(&PublicKey::from(self.0)).was_contributory()
+    }
+}
+
 /// A hop's own onion key.
 pub struct OnionSecret {
     /// Kept parsed: setting it up for every onion would cost more than a microsecond.

@@ -1,0 +1,116 @@
+//! The command `chat`: finds the partner, and joins a running client to a front.
+
+mod lines;
+mod plain;
+mod signals;
+
+pub(crate) use signals::Signals;
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use talaria_client::contact::{CARD_PREFIX, Card, Contact};
+use talaria_client::net::{self, Event, Input, Ports, RunError, Summary};
+use talaria_client::store::Home;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::args::Chat;
+use crate::error::CliError;
+use crate::screen;
+
+/// Inputs that wait for the client; more hold back whoever writes them.
+const INPUTS_WAITING: usize = 1024;
+
+/// The front's ends of the [`Ports`] of a running client.
+pub(crate) struct Front {
+    pub(crate) partner: String,
+    pub(crate) leave: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) input: mpsc::Sender<Input>,
+    pub(crate) shown: mpsc::UnboundedSender<u32>,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    run: JoinHandle<Result<Summary, RunError>>,
+}
+
+impl Front {
+    fn start(home: Home, contact: Contact, args: &Chat) -> Self {
+        let partner = contact.name.to_string();
+        let (input, input_end) = mpsc::channel(INPUTS_WAITING);
+        let (shown, shown_end) = mpsc::unbounded_channel();
+        let (output, events) = mpsc::unbounded_channel();
+        let (stop, stop_end) = oneshot::channel();
+        let ports = Ports { input: input_end, shown: shown_end, output, stop: stop_end };
+        let run = tokio::spawn(net::run(home, contact, ports));
+        let (leave, timeout) = (args.leave, args.timeout);
+        Self { partner, leave, timeout, input, shown, events, stop: Some(stop), run }
+    }
+
+    /// Asks the client to end.
+    pub(crate) fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It has ended already if nobody listens.
+            let _ = stop.send(());
+        }
+    }
+
+    /// Waits for the client to end, after its last event has been shown.
+    pub(crate) async fn join(self) -> Result<Summary, CliError> {
+        let Self { run, stop, shown, input, events, .. } = self;
+        drop((shown, input, events));
+        let summary = run.await;
+        drop(stop);
+        match summary {
+            Ok(summary) => Ok(summary?),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+/// Talks to somebody until both have ended.
+pub(crate) fn chat(dir: &Path, args: &Chat, json: bool) -> Result<ExitCode, CliError> {
+    let mut home = Home::open(dir)?;
+    let contact = partner(&mut home, args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let on_terminal = !json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let code = runtime.block_on(async {
+        let front = Front::start(home, contact, args);
+        if on_terminal { screen::show(front).await } else { plain::show(front, json).await }
+    });
+    // A thread may still wait for standard input, and will for ever.
+    runtime.shutdown_background();
+    code.map(ExitCode::from)
+}
+
+fn partner(home: &mut Home, args: &Chat) -> Result<Contact, CliError> {
+    if !args.with.trim().starts_with(CARD_PREFIX) {
+        return Ok(home.contact(&args.with)?);
+    }
+    let card: Card = args.with.parse()?;
+    let network = home.network()?;
+    let own = home.identity()?;
+    let mut contact = card.check(&own.secret, network.id(), network.period_ms, net::now())?;
+    let known = home.contacts()?.into_iter().find(|known| known.key == contact.key);
+    // Whoever was given a name keeps it, whatever their card says.
+    if let Some(name) = args.name.clone().or(known.map(|known| known.name)) {
+        contact.name = name;
+    }
+    home.remember(&contact)?;
+    Ok(contact)
+}
+
+/// What to say of lines that the partner is not known to have.
+pub(crate) fn unacknowledged(count: usize) -> String {
+    match count {
+        0 => "everything you said is acknowledged".to_owned(),
+        1 => "1 line is unacknowledged: it is kept, and will be sent next time".to_owned(),
+        n => format!("{n} lines are unacknowledged: they are kept, and will be sent next time"),
+    }
+}

@@ -1,0 +1,65 @@
+//! What can go wrong, how it is said, and with which exit code the program ends.
+
+use std::io;
+
+use talaria_client::contact::{CardError, NameError};
+use talaria_client::net::RunError;
+use talaria_client::store::HomeError;
+use thiserror::Error;
+
+use crate::events::{self, Event};
+
+/// An error.
+pub(crate) const FAILED: u8 = 1;
+/// A timeout.
+pub(crate) const TIMED_OUT: u8 = 3;
+/// Ctrl-C: 128 and the number of SIGINT, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// SIGTERM likewise.
+pub(crate) const TERMINATED: u8 = 143;
+
+/// Why the program ends with an error.
+#[derive(Debug, Error)]
+pub(crate) enum CliError {
+    #[error("there is no home directory: choose one with --home")]
+    NoHome,
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    #[error(transparent)]
+    Card(#[from] CardError),
+    #[error("`{0}` cannot be your name ({1}): choose one with --name")]
+    UserName(String, NameError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[source] io::Error),
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[source] io::Error),
+    #[error("the system gives no random numbers")]
+    NoRandomness,
+    #[error("the program cannot start its tasks: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+impl CliError {
+    /// Says it: for people on standard error, and as an event for programs.
+    pub(crate) fn report(&self, json: bool) {
+        let message = brief(&self.to_string());
+        eprintln!("error: {message}");
+        if json {
+            let event =
+                Event::Error { code: "fatal", message, fatal: true, round: None, line: None };
+            // Nobody is left to tell if this fails too.
+            let _ = events::print(&event);
+        }
+    }
+}
+
+/// Errors of the TOML parser draw pictures: where and what is enough.
+fn brief(message: &str) -> String {
+    let lines: Vec<_> = message.lines().filter(|line| !line.trim().is_empty()).collect();
+    match lines.as_slice() {
+        [first, .., last] => format!("{first}\n{last}"),
+        _ => message.to_owned(),
+    }
+}

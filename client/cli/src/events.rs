@@ -1,0 +1,251 @@
+//! What happens, as JSON: one object a line on standard output. `docs/events.md` shows each.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use talaria_client::net;
+use talaria_client::{Interference, Notice, Presence, Way};
+use talaria_wire::frame::Outcome;
+
+/// One line of output.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    Ready {
+        partner: String,
+        unacknowledged: usize,
+    },
+    Round {
+        round: u64,
+        outcome: &'static str,
+        latency_ms: u64,
+    },
+    Sent {
+        id: u32,
+    },
+    Delivered {
+        id: u32,
+        round: u64,
+    },
+    Progress {
+        id: u32,
+        way: &'static str,
+        have: u16,
+        count: u16,
+    },
+    Message {
+        id: u32,
+        from: String,
+        text: String,
+        round: u64,
+        sent_ms: u64,
+    },
+    Partner {
+        state: &'static str,
+        round: u64,
+    },
+    Error {
+        code: &'static str,
+        message: String,
+        fatal: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        round: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<u64>,
+    },
+    Finished {
+        unacknowledged: usize,
+    },
+}
+
+impl Event {
+    /// An error after which the program goes on.
+    pub(crate) fn trouble(code: &'static str, message: String, round: Option<u64>) -> Self {
+        Self::Error { code, message, fatal: false, round, line: None }
+    }
+
+    /// The event for what a run with `partner` has to show.
+    pub(crate) fn from_net(event: &net::Event, partner: &str) -> Self {
+        match event {
+            net::Event::Notice(notice) => Self::from_notice(notice, partner),
+            net::Event::Refused(error) => Self::trouble("refused", error.to_string(), None),
+            net::Event::Disconnected { reason, .. } => {
+                Self::trouble("disconnected", reason.clone(), None)
+            }
+        }
+    }
+
+    fn from_notice(notice: &Notice, partner: &str) -> Self {
+        match notice {
+            Notice::Ready { unacknowledged } => {
+                Self::Ready { partner: partner.to_owned(), unacknowledged: *unacknowledged }
+            }
+            Notice::Round { round, outcome, latency_ms } => Self::Round {
+                round: round.0,
+                outcome: outcome_name(*outcome),
+                latency_ms: *latency_ms,
+            },
+            Notice::Sent { id } => Self::Sent { id: id.0 },
+            Notice::Delivered { id, round } => Self::Delivered { id: id.0, round: round.0 },
+            Notice::Progress { id, way, have, count } => {
+                Self::Progress { id: id.0, way: way_name(*way), have: *have, count: *count }
+            }
+            Notice::Message { id, from, text, round, sent_ms, .. } => Self::Message {
+                id: id.0,
+                from: from.to_string(),
+                text: text.as_str().to_owned(),
+                round: round.0,
+                sent_ms: *sent_ms,
+            },
+            Notice::Partner { presence, round } => {
+                Self::Partner { state: presence_name(*presence), round: round.0 }
+            }
+            Notice::Finished => Self::Finished { unacknowledged: 0 },
+            Notice::Interference { .. } | Notice::Clock { .. } | Notice::OutOfStep => {
+                trouble(notice)
+            }
+        }
+    }
+}
+
+fn trouble(notice: &Notice) -> Event {
+    let message = describe(notice).unwrap_or_default();
+    match notice {
+        Notice::Interference { round, .. } => {
+            Event::trouble("interference", message, Some(round.0))
+        }
+        Notice::Clock { round, .. } => Event::trouble("clock", message, Some(round.0)),
+        _ => Event::trouble("out_of_step", message, None),
+    }
+}
+
+/// What to tell a person about something that went wrong.
+pub(crate) fn describe(notice: &Notice) -> Option<String> {
+    Some(match notice {
+        Notice::Interference { round, kind: Interference::IdlePairUnmet { .. } } => {
+            format!("round {round}: cover traffic was lost, somebody may be dropping onions")
+        }
+        Notice::Interference { round, kind: Interference::BadReply { .. } } => {
+            format!("round {round}: a reply was altered on its way")
+        }
+        Notice::Interference { round, kind: Interference::NotAuthentic { .. } } => {
+            format!("round {round}: a message was altered, or is not from the partner")
+        }
+        Notice::Clock { round, ahead_ms } => {
+            let (seconds, way) = (ahead_ms.unsigned_abs() / 1000, ahead_ms.signum());
+            let way = if way < 0 { "behind" } else { "ahead of" };
+            format!(
+                "round {round} is {seconds} s {way} this clock and is left out: \
+                 check the date and time of this computer"
+            )
+        }
+        Notice::OutOfStep => "the partner and this home do not agree on what was said: one of \
+             the two works with an old copy of its files, and lines may be missing"
+            .to_owned(),
+        _ => return None,
+    })
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Late => "late",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn way_name(way: Way) -> &'static str {
+    match way {
+        Way::Sending => "sending",
+        Way::Receiving => "receiving",
+    }
+}
+
+pub(crate) fn presence_name(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Present => "present",
+        Presence::Absent => "absent",
+        Presence::Ended => "ended",
+        Presence::Left => "left",
+    }
+}
+
+/// Prints one object as a line, and sees to it that it leaves.
+pub(crate) fn print(object: &impl Serialize) -> io::Result<()> {
+    let line = serde_json::to_string(object)?;
+    print_line(&line)
+}
+
+/// Prints one line, and sees to it that it leaves.
+pub(crate) fn print_line(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use talaria_client::{Name, Text};
+    use talaria_wire::Round;
+    use talaria_wire::peer_message::MessageId;
+
+    fn line(notice: Notice) -> String {
+        let event = Event::from_net(&net::Event::Notice(notice), "Bob");
+        serde_json::to_string(&event).unwrap()
+    }
+
+    #[test]
+    fn events_are_objects_with_the_kind_first() {
+        let (id, round) = (MessageId(3), Round(9));
+        let message = Notice::Message {
+            id,
+            from: Name::new("Bob").unwrap(),
+            text: Text::new("a\n\"b\"").unwrap(),
+            round,
+            sent_ms: 5,
+            seq: 1,
+        };
+        assert_eq!(
+            line(message),
+            r#"{"event":"message","id":3,"from":"Bob","text":"a\n\"b\"","round":9,"sent_ms":5}"#
+        );
+        let delivered = line(Notice::Delivered { id, round });
+        assert_eq!(delivered, r#"{"event":"delivered","id":3,"round":9}"#);
+        let clock = line(Notice::Clock { round, ahead_ms: -61_000 });
+        assert!(clock.contains(r#""code":"clock""#) && clock.contains("61 s behind"));
+        let ready = line(Notice::Ready { unacknowledged: 2 });
+        assert_eq!(ready, r#"{"event":"ready","partner":"Bob","unacknowledged":2}"#);
+    }
+
+    #[test]
+    fn the_page_about_events_shows_every_event() {
+        let page = include_str!("../../../docs/events.md");
+        let names = [
+            "ready",
+            "round",
+            "sent",
+            "delivered",
+            "progress",
+            "message",
+            "partner",
+            "error",
+            "finished",
+        ];
+        for name in names {
+            assert!(page.contains(&format!("{{\"event\":\"{name}\"")), "{name} has no example");
+        }
+        for code in [
+            "refused",
+            "disconnected",
+            "interference",
+            "clock",
+            "out_of_step",
+            "line",
+            "timeout",
+            "fatal",
+        ] {
+            assert!(page.contains(&format!("`{code}`")), "{code} is not explained");
+        }
+    }
+}

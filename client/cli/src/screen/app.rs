@@ -1,0 +1,250 @@
+//! What is on the screen, and what keys and events do to it.
+
+use chrono::{DateTime, Local};
+use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
+use talaria_client::net::{self, Event};
+use talaria_client::{Notice, Presence, Way};
+use talaria_wire::Round;
+use talaria_wire::frame::Outcome;
+use talaria_wire::peer_message::MessageId;
+
+use super::editor::Editor;
+use crate::events;
+
+/// Lines of the past that are kept.
+const HISTORY: usize = 5000;
+
+/// What a key asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Nothing,
+    Say(String),
+    Leave,
+    Stop,
+}
+
+/// One message, or something worth a line.
+#[derive(Debug)]
+pub(super) enum Item {
+    Own { id: Option<MessageId>, text: String, time: String, state: State },
+    Theirs { text: String, time: String },
+    Info(String),
+}
+
+/// How far one's own message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Waiting,
+    Partly(u16, u16),
+    Delivered,
+    Refused,
+}
+
+/// The connection and the newest round.
+#[derive(Debug)]
+pub(super) enum Link {
+    Connecting,
+    Down(String),
+    Up,
+}
+
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) partner: String,
+    pub(super) items: Vec<Item>,
+    pub(super) editor: Editor,
+    pub(super) link: Link,
+    pub(super) presence: Option<Presence>,
+    pub(super) round: Option<(Round, Outcome, u64)>,
+    pub(super) receiving: Option<(u16, u16)>,
+    /// Rows between the newest one and the bottom of the screen.
+    pub(super) scroll: usize,
+    /// Rows of the message area when it was last drawn.
+    pub(super) page: usize,
+    pub(super) leaving: bool,
+}
+
+impl App {
+    pub(super) fn new(partner: String) -> Self {
+        Self {
+            partner,
+            items: Vec::new(),
+            editor: Editor::default(),
+            link: Link::Connecting,
+            presence: None,
+            round: None,
+            receiving: None,
+            scroll: 0,
+            page: 1,
+            leaving: false,
+        }
+    }
+
+    /// Texts of this side that are not known to have arrived.
+    pub(super) fn waiting(&self) -> usize {
+        let waits = |item: &&Item| {
+            let Item::Own { state, .. } = item else { return false };
+            matches!(state, State::Waiting | State::Partly(..))
+        };
+        self.items.iter().filter(waits).count()
+    }
+
+    /// Takes an event; the `seq` of a message has to be marked once it has been drawn.
+    pub(super) fn take_in(&mut self, event: Event) -> Option<u32> {
+        match event {
+            Event::Notice(Notice::Message { text, sent_ms, seq, .. }) => {
+                let time = clock_time(sent_ms);
+                self.receiving = None;
+                self.push(Item::Theirs { text: text.as_str().to_owned(), time });
+                return Some(seq);
+            }
+            Event::Notice(notice) => self.take_notice(&notice),
+            Event::Refused(error) => self.refuse_oldest(&error.to_string()),
+            Event::Disconnected { reason, .. } => self.link = Link::Down(reason),
+        }
+        None
+    }
+
+    fn take_notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Ready { unacknowledged } => self.ready(*unacknowledged),
+            Notice::Round { round, outcome, latency_ms } => {
+                self.round = Some((*round, *outcome, *latency_ms));
+            }
+            Notice::Sent { id } => {
+                if let Some(Item::Own { id: unnamed, .. }) = self.oldest_unnamed() {
+                    *unnamed = Some(*id);
+                }
+            }
+            Notice::Delivered { id, .. } => self.set_state(*id, State::Delivered),
+            Notice::Progress { id, way: Way::Sending, have, count } => {
+                self.set_state(*id, State::Partly(*have, *count));
+            }
+            Notice::Progress { way: Way::Receiving, have, count, .. } => {
+                self.receiving = Some((*have, *count));
+            }
+            Notice::Partner { presence, .. } => self.presence = Some(*presence),
+            other => {
+                if let Some(text) = events::describe(other) {
+                    self.push(Item::Info(text));
+                }
+            }
+        }
+    }
+
+    fn ready(&mut self, unacknowledged: usize) {
+        let first = matches!(self.link, Link::Connecting);
+        self.link = Link::Up;
+        let earlier = unacknowledged.saturating_sub(self.waiting());
+        if first && earlier > 0 {
+            self.push(Item::Info(format!("{earlier} lines of an earlier run are on their way")));
+        }
+    }
+
+    /// The client takes texts in the order in which they were said.
+    fn oldest_unnamed(&mut self) -> Option<&mut Item> {
+        let unnamed =
+            |item: &&mut Item| matches!(item, Item::Own { id: None, state: State::Waiting, .. });
+        self.items.iter_mut().find(unnamed)
+    }
+
+    /// The oldest text that was not taken yet never will be.
+    pub(super) fn refuse_oldest(&mut self, why: &str) {
+        if let Some(Item::Own { state, .. }) = self.oldest_unnamed() {
+            *state = State::Refused;
+        }
+        self.push(Item::Info(format!("not sent: {why}")));
+    }
+
+    fn set_state(&mut self, wanted: MessageId, new: State) {
+        for item in self.items.iter_mut().rev() {
+            if let Item::Own { id: Some(id), state, .. } = item
+                && *id == wanted
+            {
+                *state = new;
+                return;
+            }
+        }
+    }
+
+    fn push(&mut self, item: Item) {
+        self.items.push(item);
+        if self.items.len() > HISTORY {
+            self.items.remove(0);
+        }
+    }
+
+    /// Does what a key says, as far as it concerns the screen alone.
+    pub(super) fn take_key(&mut self, key: &Key) -> Wish {
+        match key {
+            Key::Key(key) => self.take_press(*key),
+            Key::Paste(text) => {
+                self.editor.paste(text);
+                Wish::Nothing
+            }
+            _ => Wish::Nothing,
+        }
+    }
+
+    fn take_press(&mut self, key: KeyEvent) -> Wish {
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            return self.take_control(key.code);
+        }
+        match key.code {
+            KeyCode::Enter if key.modifiers.contains(KeyModifiers::ALT) => self.editor.insert('\n'),
+            KeyCode::Enter => return self.enter(),
+            KeyCode::Char(c) => self.editor.insert(c),
+            KeyCode::Backspace => self.editor.backspace(),
+            KeyCode::Delete => self.editor.delete(),
+            KeyCode::Left => self.editor.left(),
+            KeyCode::Right => self.editor.right(),
+            KeyCode::Home => self.editor.go_to_start(),
+            KeyCode::End => self.editor.go_to_end(),
+            KeyCode::PageUp => self.scroll = self.scroll.saturating_add(self.page / 2 + 1),
+            KeyCode::PageDown => self.scroll = self.scroll.saturating_sub(self.page / 2 + 1),
+            _ => {}
+        }
+        Wish::Nothing
+    }
+
+    fn take_control(&mut self, code: KeyCode) -> Wish {
+        match code {
+            KeyCode::Char('c') => return Wish::Stop,
+            KeyCode::Char('d') => return self.leave(),
+            KeyCode::Char('a') => self.editor.go_to_start(),
+            KeyCode::Char('e') => self.editor.go_to_end(),
+            KeyCode::Char('u') => self.editor.delete_to_start(),
+            KeyCode::Char('w') => self.editor.delete_word(),
+            _ => {}
+        }
+        Wish::Nothing
+    }
+
+    fn enter(&mut self) -> Wish {
+        let text = self.editor.take();
+        self.scroll = 0;
+        match text.as_str() {
+            "" => Wish::Nothing,
+            "/quit" => self.leave(),
+            _ if self.leaving => Wish::Nothing,
+            _ => {
+                let time = clock_time(net::now().0);
+                let state = State::Waiting;
+                self.push(Item::Own { id: None, text: text.clone(), time, state });
+                Wish::Say(text)
+            }
+        }
+    }
+
+    /// Asked twice, it does not wait for anything.
+    fn leave(&self) -> Wish {
+        if self.leaving { Wish::Stop } else { Wish::Leave }
+    }
+}
+
+/// Hours and minutes on the clock of the person in front of the screen.
+fn clock_time(unix_ms: u64) -> String {
+    let time = i64::try_from(unix_ms).ok().and_then(DateTime::from_timestamp_millis);
+    let local = time.map(|time| time.with_timezone(&Local).format("%H:%M").to_string());
+    local.unwrap_or_else(|| "--:--".to_owned())
+}

@@ -1,0 +1,116 @@
+//! The screen as a terminal would show it.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
+use talaria_client::net::Event;
+use talaria_client::{Name, Notice, Text};
+use talaria_wire::Round;
+use talaria_wire::peer_message::MessageId;
+
+use super::super::app::Wish;
+use super::*;
+
+fn screen(app: &mut App) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(60, 8)).unwrap();
+    terminal.draw(|frame| draw(app, frame)).unwrap();
+    terminal.backend().to_string()
+}
+
+fn type_line(app: &mut App, text: &str) -> Wish {
+    for c in text.chars() {
+        app.take_key(&Key::Key(KeyEvent::from(KeyCode::Char(c))));
+    }
+    app.take_key(&Key::Key(KeyEvent::from(KeyCode::Enter)))
+}
+
+fn say(app: &mut App, text: &str) -> Option<u32> {
+    app.take_in(Event::Notice(Notice::Message {
+        id: MessageId(0),
+        from: Name::new("Bob").unwrap(),
+        text: Text::new(text).unwrap(),
+        round: Round(7),
+        sent_ms: 0,
+        seq: 5,
+    }))
+}
+
+#[test]
+fn own_lines_wait_until_they_are_delivered() {
+    let mut app = App::new("Bob".to_owned());
+    assert_eq!(type_line(&mut app, "hello"), Wish::Say("hello".to_owned()));
+    assert!(screen(&mut app).contains("me: hello …"));
+    let id = MessageId(4);
+    app.take_in(Event::Notice(Notice::Sent { id }));
+    let progress = Notice::Progress { id, way: talaria_client::Way::Sending, have: 1, count: 3 };
+    app.take_in(Event::Notice(progress));
+    assert!(screen(&mut app).contains("hello … 1/3"));
+    app.take_in(Event::Notice(Notice::Delivered { id, round: Round(8) }));
+    assert!(screen(&mut app).contains("me: hello ✓"));
+    assert_eq!(app.waiting(), 0);
+}
+
+#[test]
+fn a_partner_cannot_move_the_cursor_or_forge_lines() {
+    let mut app = App::new("Bob".to_owned());
+    assert_eq!(say(&mut app, "\u{1b}[2Jhi\n12:00 me: forged"), Some(5));
+    let screen = screen(&mut app);
+    assert!(screen.contains("Bob: \u{fffd}[2Jhi"));
+    // The second line stands beside the name, not below the time.
+    assert!(screen.contains("           12:00 me: forged"));
+}
+
+#[test]
+fn the_status_line_tells_round_partner_and_connection() {
+    let mut app = App::new("Bob".to_owned());
+    assert!(screen(&mut app).contains("Bob: not here yet │ connecting…"));
+    app.take_in(Event::Notice(Notice::Ready { unacknowledged: 0 }));
+    let (round, outcome) = (Round(812), Outcome::Delivered);
+    app.take_in(Event::Notice(Notice::Round { round, outcome, latency_ms: 2104 }));
+    let presence = Presence::Present;
+    app.take_in(Event::Notice(Notice::Partner { presence, round }));
+    assert!(screen(&mut app).contains("Bob: here │ round 812, 2104 ms"));
+}
+
+#[test]
+fn old_lines_can_be_scrolled_to() {
+    let mut app = App::new("Bob".to_owned());
+    for line in 0..30 {
+        say(&mut app, &format!("line {line}"));
+    }
+    assert!(screen(&mut app).contains("line 29"));
+    for _ in 0..20 {
+        app.take_key(&Key::Key(KeyEvent::from(KeyCode::PageUp)));
+        screen(&mut app);
+    }
+    assert!(screen(&mut app).contains("line 0 "));
+    for _ in 0..20 {
+        app.take_key(&Key::Key(KeyEvent::from(KeyCode::PageDown)));
+    }
+    assert!(screen(&mut app).contains("line 29"));
+}
+
+#[test]
+fn long_lines_wrap_at_spaces_and_wide_characters_count_twice() {
+    assert_eq!(wrap("one two three", 8), ["one two ", "three"]);
+    assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+    assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+    assert_eq!(wrap("", 4), [""]);
+}
+
+#[test]
+fn leaving_takes_one_key_and_a_second_one_does_not_wait() {
+    let mut app = App::new("Bob".to_owned());
+    assert_eq!(type_line(&mut app, "/quit"), Wish::Leave);
+    app.leaving = true;
+    let control = |c| Key::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
+    assert_eq!(app.take_key(&control('d')), Wish::Stop);
+    assert_eq!(app.take_key(&control('c')), Wish::Stop);
+}
+
+#[test]
+fn what_is_typed_beyond_the_width_scrolls() {
+    let mut app = App::new("Bob".to_owned());
+    app.take_key(&Key::Paste(format!("{}end", "x".repeat(100))));
+    assert!(screen(&mut app).contains("xend"));
+}

@@ -1,0 +1,176 @@
+//! The program as a shell sees it, without a server.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use talaria_wire::crypto::IdentitySecret;
+use tempfile::TempDir;
+
+/// A network file of a server that does not exist, and room for homes.
+struct World {
+    dir: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self { dir: TempDir::new().unwrap() };
+        world.network("network.toml", 2000);
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn network(&self, name: &str, period_ms: u64) {
+        let [entry, hop] = [7, 8].map(|byte| {
+            let key = IdentitySecret::from_bytes(&[byte; 32]).unwrap();
+            hex::encode(key.public().to_bytes())
+        });
+        let onion_key = "11".repeat(32);
+        let text = format!(
+            "version = 1\nperiod_ms = {period_ms}\nlanes = 1\n\
+             [entry]\naddress = \"127.0.0.1:1\"\nidentity = \"{entry}\"\n\
+             ca = \"-----BEGIN CERTIFICATE-----\\nAQIDBA==\\n-----END CERTIFICATE-----\\n\"\n\
+             [[hop]]\naddress = \"127.0.0.1:2\"\nidentity = \"{hop}\"\n\
+             onion_key = \"{onion_key}\"\n"
+        );
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn run(&self, home: &str, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_talaria"))
+            .current_dir(self.dir.path())
+            .env("TALARIA_HOME", self.path(home))
+            .env("USER", "tester")
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    fn init(&self, home: &str, name: &str) -> String {
+        let made = self.run(home, &["init", "--network", "network.toml", "--name", name]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        stdout(&self.run(home, &["card"])).trim().to_owned()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// An error is said in one or two lines, with the exit code of errors.
+fn assert_fails(output: &Output, with: &str) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error: ") && said.lines().count() <= 2, "{said}");
+    assert!(said.contains(with), "{said}");
+}
+
+fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+#[test]
+fn init_makes_an_identity_once() {
+    let world = World::new();
+    let made = world.run("a", &["init", "--network", "network.toml"]);
+    assert!(made.status.success());
+    let card = stdout(&world.run("a", &["card"]));
+    assert!(card.starts_with("talaria1:") && card.lines().count() == 1);
+    let said = stdout(&made);
+    assert!(said.contains("tester") && said.contains(card.trim()) && said.contains("talaria chat"));
+    let again = world.run("a", &["init", "--network", "network.toml"]);
+    assert_fails(&again, "not replaced");
+    assert_eq!(stdout(&world.run("a", &["card"])), card);
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let world = World::new();
+    let args = ["init", "--network", "network.toml", "--name", "Zoë", "--json"];
+    let object: serde_json::Value = serde_json::from_str(&stdout(&world.run("a", &args))).unwrap();
+    assert_eq!(object["name"], "Zoë");
+    let card = stdout(&world.run("a", &["--json", "card"]));
+    let card: serde_json::Value = serde_json::from_str(&card).unwrap();
+    assert_eq!(card, object);
+    let failed = world.run("b", &["card", "--json"]);
+    assert_fails(&failed, "talaria init");
+    let event: serde_json::Value = serde_json::from_str(&stdout(&failed)).unwrap();
+    assert_eq!((&event["event"], &event["fatal"]), (&"error".into(), &true.into()));
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let world = World::new();
+    assert_fails(&world.run("none", &["card"]), "talaria init --network");
+    let missing = world.run("a", &["init", "--network", "nowhere.toml"]);
+    assert_fails(&missing, "nowhere.toml");
+    std::fs::write(world.path("bad.toml"), "colour = 3").unwrap();
+    assert_fails(&world.run("a", &["init", "--network", "bad.toml"]), "bad.toml");
+    assert!(!exists(&world.path("a").join("identity.key")));
+
+    let own = world.init("a", "Alice");
+    let bob = world.init("b", "Bob");
+    assert_fails(&world.run("a", &["chat", &own]), "your own card");
+    assert_fails(&world.run("a", &["chat", "Carol"]), "nobody called `Carol`");
+    let typo = bob.replace('A', "B");
+    assert_fails(&world.run("a", &["chat", &typo]), "copy");
+    world.network("other.toml", 3000);
+    let elsewhere = world.run("c", &["init", "--network", "other.toml", "--name", "Eve"]);
+    assert!(elsewhere.status.success());
+    let eve = stdout(&world.run("c", &["card"]));
+    assert_fails(&world.run("a", &["chat", eve.trim()]), "another network");
+}
+
+#[test]
+fn wrong_command_lines_have_their_own_exit_code() {
+    let world = World::new();
+    for args in [&["fly"][..], &[], &["init"], &["chat"], &["chat", "Bob", "--timeout", "soon"]] {
+        assert_eq!(world.run("a", args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn help_has_examples_and_every_command() {
+    let world = World::new();
+    let help = stdout(&world.run("a", &["--help"]));
+    for word in ["init", "card", "chat", "contacts", "network", "version", "--json", "Examples"] {
+        assert!(help.contains(word), "{word}");
+    }
+    let help = stdout(&world.run("a", &["chat", "--help"]));
+    for word in ["--leave", "--timeout", "Examples", "--home"] {
+        assert!(help.contains(word), "{word}");
+    }
+    assert!(stdout(&world.run("a", &["version"])).starts_with("talaria "));
+}
+
+#[test]
+fn the_network_file_can_be_replaced() {
+    let world = World::new();
+    let card = world.init("a", "Alice");
+    let same = world.run("a", &["network", "network.toml"]);
+    assert!(stdout(&same).contains("127.0.0.1:1"));
+    assert_eq!(stdout(&world.run("a", &["card"])).trim(), card);
+    world.network("other.toml", 3000);
+    let other = world.run("a", &["network", "other.toml"]);
+    assert!(stdout(&other).contains("another network"));
+    assert_ne!(stdout(&world.run("a", &["card"])).trim(), card);
+}
+
+#[test]
+fn the_key_is_on_no_output() {
+    let world = World::new();
+    world.init("a", "Alice");
+    let key = std::fs::read_to_string(world.path("a").join("identity.key")).unwrap();
+    for args in [&["card"][..], &["contacts"], &["--json", "card"]] {
+        let output = world.run("a", args);
+        assert!(!stdout(&output).contains(key.trim()) && !stderr(&output).contains(key.trim()));
+    }
+}

@@ -1,0 +1,389 @@
+//! Clients against a chain of one hop in memory.
+
+use std::collections::HashMap;
+
+use chacha20::ChaCha20Rng;
+use rustls_pki_types::CertificateDer;
+use talaria_wire::crypto::OnionSecret;
+use talaria_wire::dead_drop::EMPTY_REPLY;
+use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Outcome, Submission};
+use talaria_wire::network_file::{EntryInfo, HopInfo};
+use talaria_wire::onion::{PeelContext, peel, seal_reply};
+use talaria_wire::{HopIndex, UnixMillis};
+
+use super::*;
+use crate::identity::tests::identity;
+use crate::notice::Interference;
+
+const PERIOD: u64 = 2000;
+const FIRST: Round = Round(5000);
+
+/// A hop, an exchange and the frames of an entry.
+struct Server {
+    hop: OnionSecret,
+    network: Network,
+}
+
+impl Server {
+    fn new(lanes: u8) -> Self {
+        let hop = OnionSecret::from_bytes(&[5; 32]);
+        let [key, hop_key] = [100, 101].map(|seed| *identity(seed, "x").0.secret.public());
+        let address = "127.0.0.1:1".to_owned();
+        let entry = EntryInfo {
+            address: address.clone(),
+            identity: key,
+            ca: CertificateDer::from(vec![1]),
+        };
+        let info = HopInfo { address, identity: hop_key, onion_key: *hop.public() };
+        let network = Network::new(PERIOD, lanes, entry, vec![info]).unwrap();
+        Self { hop, network }
+    }
+
+    /// Runs a round over what each client submitted; `drop` are onions lost on the way.
+    fn run(&self, round: Round, submissions: &[Vec<u8>], drop: &[(usize, usize)]) -> Vec<Vec<u8>> {
+        let shape = self.network.shape();
+        let mut seen: HashMap<Vec<u8>, (usize, usize)> = HashMap::new();
+        let mut replies = vec![vec![EMPTY_REPLY; shape.onions()]; submissions.len()];
+        let mut keys = Vec::new();
+        let mut messages = HashMap::new();
+        for (who, frame) in submissions.iter().enumerate() {
+            let body = body(frame, Accepts::FromClient(shape));
+            let submission = Submission::decode(body, shape).unwrap();
+            assert_eq!(submission.round, round);
+            for (which, onion) in submission.onions.chunks(shape.onion_len()).enumerate() {
+                let mut onion = onion.to_vec();
+                let context = PeelContext { secret: &self.hop, round, hop: HopIndex(0) };
+                let (key, sound) = peel(&mut onion, &context);
+                assert!(sound);
+                keys.push(key);
+                if drop.contains(&(who, which)) {
+                    continue;
+                }
+                let (id, message) = onion[32..onion.len() - 16].split_at(16);
+                messages.insert((who, which), message.to_vec());
+                if let Some(other) = seen.insert(id.to_vec(), (who, which)) {
+                    replies[who][which].copy_from_slice(&messages[&other]);
+                    replies[other.0][other.1].copy_from_slice(message);
+                }
+            }
+        }
+        let mut keys = keys.into_iter();
+        let seal = |message: &[u8; 512], key| {
+            let mut slot = message.to_vec();
+            slot.extend_from_slice(&[0; 16]);
+            seal_reply(&key, &mut slot);
+            slot
+        };
+        let frame = |mine: &Vec<[u8; 512]>, keys: &mut dyn Iterator<Item = _>| {
+            let replies: Vec<u8> =
+                mine.iter().zip(keys).flat_map(|(message, key)| seal(message, key)).collect();
+            let mut frame = Vec::new();
+            let outcome = Outcome::Delivered;
+            Replies { round, outcome, replies: &replies }.put_frame(&mut frame);
+            frame
+        };
+        replies.iter().map(|mine| frame(mine, &mut keys.by_ref().take(shape.onions()))).collect()
+    }
+}
+
+fn body(frame: &[u8], accepts: Accepts) -> &[u8] {
+    let (head, body) = frame.split_first_chunk::<HEADER_LEN>().unwrap();
+    assert_eq!(Header::parse(*head, accepts).unwrap().len, body.len());
+    body
+}
+
+struct Person {
+    client: Client,
+    rng: ChaCha20Rng,
+    state: ConversationState,
+    last_round: Option<Round>,
+    notices: Vec<Notice>,
+    closed: Option<CloseReason>,
+}
+
+impl Person {
+    fn new(seed: u64, name: &str, server: &Server) -> Self {
+        let (identity, rng) = identity(seed, name);
+        let client = Client::new(&server.network, identity, None);
+        Self {
+            client,
+            rng,
+            state: ConversationState::default(),
+            last_round: None,
+            notices: Vec::new(),
+            closed: None,
+        }
+    }
+
+    fn connect(&mut self, now: UnixMillis) {
+        self.client.handle_connected(now);
+        assert_eq!(self.settle().len(), 1);
+        let welcome = Control::Welcome { protocol: PROTOCOL_VERSION }.to_frame();
+        self.take(now, &welcome).unwrap();
+        assert!(self.settle().is_empty());
+    }
+
+    fn take(&mut self, now: UnixMillis, frame: &[u8]) -> Result<(), ProtocolError> {
+        let shape = self.client.shape;
+        let (head, body) = frame.split_first_chunk::<HEADER_LEN>().unwrap();
+        let header = Header::parse(*head, Accepts::FromEntry(shape)).unwrap();
+        self.client.handle_frame(now, header.kind, body, &mut self.rng)
+    }
+
+    /// Executes every action and gives back what was sent.
+    fn settle(&mut self) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        while let Some(action) = self.client.poll_action() {
+            match action {
+                Action::Commit(changes) => changes.iter().for_each(|change| match change {
+                    Change::LastRound(round) => self.last_round = Some(*round),
+                    Change::Conversation(_, change) => self.state.apply(change),
+                }),
+                Action::Send(frame) => sent.push(frame),
+                Action::Notify(notice) => self.notices.push(notice),
+                Action::Close(reason) => self.closed = Some(reason),
+            }
+        }
+        sent
+    }
+
+    fn answer(&mut self, round: Round) -> Vec<u8> {
+        let now = round.starts_at(self.client.period_ms);
+        self.take(now, &announcement(round)).unwrap();
+        let mut sent = self.settle();
+        assert_eq!(self.last_round, Some(round));
+        assert_eq!(sent.len(), 1);
+        sent.remove(0)
+    }
+}
+
+fn announcement(round: Round) -> Vec<u8> {
+    Announcement { round, closes_in_ms: 1500 }.to_frame()
+}
+
+fn pair(server: &Server) -> [Person; 2] {
+    let mut pair = [Person::new(1, "Alice", server), Person::new(2, "Bob", server)];
+    let contacts = [0, 1].map(|i: usize| pair[i].client.identity.contact());
+    for (person, contact) in pair.iter_mut().zip(contacts.into_iter().rev()) {
+        person.client.open(contact, ConversationState::default());
+        person.connect(start());
+    }
+    pair
+}
+
+fn start() -> UnixMillis {
+    UnixMillis(FIRST.0 * PERIOD)
+}
+
+fn run_round(server: &Server, people: &mut [Person], round: Round, drop: &[(usize, usize)]) {
+    let submissions: Vec<_> = people.iter_mut().map(|person| person.answer(round)).collect();
+    let now = round.starts_at(server.network.period_ms).plus(2300);
+    for (person, frame) in people.iter_mut().zip(server.run(round, &submissions, drop)) {
+        person.take(now, &frame).unwrap();
+        assert!(person.settle().is_empty());
+        assert_eq!(person.client.conversation().unwrap_or(&person.state), &person.state);
+    }
+}
+
+#[test]
+fn two_people_talk_and_part() {
+    let server = Server::new(1);
+    let mut people = pair(&server);
+    people[0].client.say("hello", start()).unwrap();
+    people[1].client.say("hi", start()).unwrap();
+    for person in &mut people {
+        person.client.end();
+        assert!(person.settle().is_empty());
+    }
+    for r in 0..12 {
+        run_round(&server, &mut people, Round(FIRST.0 + r), &[]);
+    }
+    for person in &mut people {
+        assert_eq!(person.client.say("more", start()), Err(SayError::NotOpen));
+        // What was shown can still be marked after the end, or it would be shown again.
+        assert_eq!(person.state.unshown.len(), 1);
+        person.client.shown(u32::MAX);
+        person.settle();
+        assert!(person.state.unshown.is_empty());
+    }
+    for (person, (from, said)) in people.iter().zip([("Bob", "hi"), ("Alice", "hello")]) {
+        let has = |wanted: &dyn Fn(&Notice) -> bool| person.notices.iter().any(wanted);
+        assert!(has(&|n| matches!(n, Notice::Message { from: f, text, .. }
+            if f.as_str() == from && text.as_str() == said)));
+        assert!(has(&|n| matches!(n, Notice::Delivered { id: MessageId(0), .. })));
+        assert!(has(&|n| *n == Notice::Finished));
+        // What comes after the end is cover, and meets itself.
+        assert_eq!(person.client.counters.idle_pairs_unmet, 0);
+    }
+}
+
+#[test]
+fn idle_and_talking_clients_send_frames_of_one_size() {
+    let server = Server::new(2);
+    let mut people = Vec::from(pair(&server));
+    let mut idle = Person::new(3, "Carol", &server);
+    idle.connect(start());
+    people.push(idle);
+    people[0].client.say(&"long ".repeat(2000), start()).unwrap();
+    let sizes: Vec<_> = people.iter_mut().map(|p| p.answer(FIRST).len()).collect();
+    assert_eq!(sizes, [sizes[0]; 3]);
+}
+
+#[test]
+fn an_idle_pair_that_does_not_meet_is_noticed() {
+    let server = Server::new(2);
+    let mut idle = [Person::new(3, "Carol", &server)];
+    idle[0].connect(start());
+    run_round(&server, &mut idle, FIRST, &[]);
+    assert_eq!(idle[0].client.counters.idle_pairs_unmet, 0);
+    run_round(&server, &mut idle, FIRST.next(), &[(0, 3)]);
+    let unmet = Interference::IdlePairUnmet { lane: 1 };
+    let notice = Notice::Interference { round: FIRST.next(), kind: unmet };
+    assert!(idle[0].notices.contains(&notice));
+    assert_eq!(idle[0].client.counters.idle_pairs_unmet, 1);
+}
+
+#[test]
+fn altered_replies_are_counted_and_nothing_is_taken_from_them() {
+    let server = Server::new(1);
+    let mut people = pair(&server);
+    people[1].client.say("hi", start()).unwrap();
+    people[1].settle();
+    let submissions: Vec<_> = people.iter_mut().map(|person| person.answer(FIRST)).collect();
+    let mut frames = server.run(FIRST, &submissions, &[]);
+    let last = frames[0].len() - 1;
+    frames[0][last] ^= 1;
+    people[0].take(start(), &frames[0]).unwrap();
+    people[0].settle();
+    assert_eq!(people[0].client.counters.bad_replies, 1);
+    assert!(!people[0].notices.iter().any(|n| matches!(n, Notice::Message { .. })));
+}
+
+#[test]
+fn a_round_is_answered_once_even_across_restarts() {
+    let server = Server::new(1);
+    let mut person = Person::new(1, "Alice", &server);
+    person.connect(start());
+    person.answer(FIRST);
+    for round in [FIRST, Round(FIRST.0 - 1)] {
+        person.take(start(), &announcement(round)).unwrap();
+        assert!(person.settle().is_empty());
+    }
+    let last_round = person.last_round;
+    person.client = Client::new(&server.network, identity(1, "Alice").0, last_round);
+    person.connect(start());
+    person.take(start(), &announcement(FIRST)).unwrap();
+    assert!(person.settle().is_empty());
+    person.answer(FIRST.next());
+}
+
+#[test]
+fn a_round_is_committed_before_its_submission_leaves() {
+    let server = Server::new(1);
+    let mut person = Person::new(1, "Alice", &server);
+    person.connect(start());
+    person.take(start(), &announcement(FIRST)).unwrap();
+    let commit = Action::Commit(vec![Change::LastRound(FIRST)]);
+    assert_eq!(person.client.poll_action(), Some(commit));
+    assert!(matches!(person.client.poll_action(), Some(Action::Send(_))));
+}
+
+#[test]
+fn rounds_that_do_not_fit_the_clock_are_left_out() {
+    let server = Server::new(1);
+    let mut person = Person::new(1, "Alice", &server);
+    person.connect(start());
+    for round in [Round(FIRST.0 + 1000), Round(FIRST.0 - 1000), Round(u64::MAX), Round(0)] {
+        person.take(start(), &announcement(round)).unwrap();
+    }
+    assert!(person.settle().is_empty());
+    let clock = Notice::Clock { round: Round(FIRST.0 + 1000), ahead_ms: 2_000_000 };
+    assert_eq!(person.notices[1..], [clock]);
+    assert_eq!(person.last_round, None);
+}
+
+#[test]
+fn too_many_rounds_away_lose_the_oldest() {
+    let server = Server::new(1);
+    let mut person = Person::new(1, "Alice", &server);
+    person.connect(start());
+    for r in 0..=MAX_ROUNDS_AWAY as u64 {
+        person.answer(Round(FIRST.0 + r));
+    }
+    assert_eq!((person.client.away.len(), person.client.counters.failed), (MAX_ROUNDS_AWAY, 1));
+    // Its replies are not a mistake of the server, only of no use any more.
+    let mut late = Vec::new();
+    Replies::put_without(FIRST, Outcome::Failed, server.network.shape(), &mut late);
+    assert_eq!(person.take(start(), &late), Ok(()));
+    person.client.handle_disconnected(start());
+    assert!(person.client.away.is_empty());
+}
+
+#[test]
+fn servers_that_break_the_protocol_are_left() {
+    let server = Server::new(1);
+    let shape = server.network.shape();
+    let mut replies = Vec::new();
+    Replies::put_without(Round(9), Outcome::Late, shape, &mut replies);
+    let mut person = Person::new(1, "Alice", &server);
+    let welcome = Control::Welcome { protocol: PROTOCOL_VERSION }.to_frame();
+    assert_eq!(person.take(start(), &welcome), Err(ProtocolError::Unexpected));
+    person.client.handle_connected(start());
+    assert_eq!(person.take(start(), &announcement(FIRST)), Err(ProtocolError::Unexpected));
+    let newer = Control::Welcome { protocol: 2 }.to_frame();
+    assert_eq!(person.take(start(), &newer), Err(ProtocolError::Version(2)));
+    person.settle();
+    person.connect(start());
+    assert_eq!(person.take(start(), &welcome), Err(ProtocolError::Unexpected));
+    assert_eq!(person.take(start(), &replies), Err(ProtocolError::NeverSubmitted(Round(9))));
+}
+
+#[test]
+fn silence_and_farewells_close_the_connection() {
+    let server = Server::new(1);
+    let mut person = Person::new(1, "Alice", &server);
+    person.client.handle_connected(start());
+    let deadline = person.client.poll_timeout().unwrap();
+    person.client.handle_timeout(deadline);
+    person.settle();
+    assert_eq!(person.closed, Some(CloseReason::Silent));
+    person.client.handle_disconnected(start());
+    assert_eq!(person.client.poll_timeout(), None);
+
+    person.connect(start());
+    let deadline = person.client.poll_timeout();
+    person.take(start().plus(500), &announcement(FIRST)).unwrap();
+    assert!(person.client.poll_timeout() > deadline);
+    let goodbye = Control::Goodbye { reason: Farewell::ShuttingDown };
+    person.take(start(), &goodbye.to_frame()).unwrap();
+    person.settle();
+    assert_eq!(person.closed, Some(CloseReason::Goodbye(Farewell::ShuttingDown)));
+
+    person.client.handle_connected(start());
+    let refused = Control::Refused { reason: Refusal::Network };
+    person.take(start(), &refused.to_frame()).unwrap();
+    person.settle();
+    assert_eq!(person.closed, Some(CloseReason::Refused(Refusal::Network)));
+}
+
+#[test]
+fn changes_join_the_commit_that_waits_but_not_across_what_leaves() {
+    let server = Server::new(1);
+    let mut person = Person::new(1, "Alice", &server);
+    let bob = identity(2, "Bob").0.contact();
+    person.client.open(bob, ConversationState::default());
+    person.client.say("one", start()).unwrap();
+    person.client.handle_connected(start());
+    person.client.say("two", start()).unwrap();
+    person.client.say("three", start()).unwrap();
+    let mut kinds = Vec::new();
+    while let Some(action) = person.client.poll_action() {
+        kinds.push(match action {
+            Action::Commit(changes) => format!("commit {}", changes.len()),
+            Action::Send(_) => "send".to_owned(),
+            Action::Notify(_) => "notify".to_owned(),
+            Action::Close(_) => "close".to_owned(),
+        });
+    }
+    assert_eq!(kinds, ["commit 2", "notify", "send", "commit 2", "notify", "notify"]);
+}

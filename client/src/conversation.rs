@@ -1,0 +1,394 @@
+//! A conversation: a reliable, ordered, exactly-once stream of texts each way, over rounds that
+//! may fail, come late, or bring nothing.
+//!
+//! It knows rounds and slots, and no time, key or connection. Everything it decides comes out as
+//! [`Change`]s, to be committed first, and [`Notice`]s.
+
+mod inbox;
+mod outbox;
+pub mod state;
+
+use std::collections::BTreeMap;
+
+use talaria_wire::params::ONIONS_PER_LANE;
+use talaria_wire::peer_message::{Body, Content, Kind, MessageId};
+use talaria_wire::{Round, UnixMillis};
+use thiserror::Error;
+
+use crate::contact::Name;
+use crate::notice::{Notice, Presence, Way};
+use inbox::Inbox;
+use outbox::{Acknowledgement, Outbox};
+use state::{
+    Change, ConversationState, Outgoing, Received, Run, Said, TEXT_MAX, Text, TextTooLong,
+};
+
+/// Rounds without a word after which the partner counts as absent.
+const ABSENT_AFTER: u32 = 5;
+/// Rounds without a word after which nobody waits for the partner's farewell.
+const FORGOTTEN_AFTER: u32 = 30;
+/// Rounds that carry the farewell after the partner's has been seen.
+const FAREWELL_ROUNDS: u32 = 2;
+/// Texts end here. What is left of the numbers is for beginnings and ends.
+const SEQ_LIMIT: u32 = u32::MAX - 65_536;
+
+/// Why a text was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SayError {
+    /// It is too long.
+    #[error(transparent)]
+    TooLong(#[from] TextTooLong),
+    /// No conversation is open.
+    #[error("no conversation is open")]
+    NotOpen,
+    /// The stream has no numbers left: four billion messages have been sent.
+    #[error("this conversation has used up its numbers: make a new identity to go on")]
+    Exhausted,
+}
+
+/// What a slot of a round brought back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SlotResult {
+    /// The partner's message.
+    Partner(Box<Content>),
+    /// Nothing of the partner's: it did not come, or somebody interfered.
+    Nothing,
+}
+
+/// A round that has been composed and has not come back.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    units: [Option<u32>; ONIONS_PER_LANE],
+    /// It says that this side is done, and the partner's farewell had been seen before.
+    farewell: bool,
+}
+
+/// One side of a conversation.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    partner: Name,
+    state: ConversationState,
+    outbox: Outbox,
+    inbox: Inbox,
+    away: BTreeMap<Round, Away>,
+    /// The newest round in which the partner was heard.
+    heard: Option<Round>,
+    /// Rounds that came back without a word of the partner.
+    quiet: u32,
+    presence: Presence,
+    /// This side leaves as soon as its own words have arrived.
+    leaving: bool,
+    /// The partner has said that it needs nothing more.
+    partner_done: bool,
+    farewells: u32,
+    finished: bool,
+    out_of_step: bool,
+    changes: Vec<Change>,
+    notices: Vec<Notice>,
+}
+
+impl Conversation {
+    /// Takes up a conversation where `state` left it, or begins a run.
+    pub(crate) fn new(partner: Name, state: ConversationState) -> Self {
+        let mut conversation = Self {
+            partner,
+            outbox: Outbox::new(state.acked),
+            state,
+            inbox: Inbox::default(),
+            away: BTreeMap::new(),
+            heard: None,
+            quiet: 0,
+            presence: Presence::Absent,
+            leaving: false,
+            partner_done: false,
+            farewells: 0,
+            finished: false,
+            out_of_step: false,
+            changes: Vec::new(),
+            notices: Vec::new(),
+        };
+        conversation.take_up();
+        conversation
+    }
+
+    fn take_up(&mut self) {
+        let unshown: Vec<_> = self.state.unshown.iter().cloned().collect();
+        for received in unshown {
+            self.notify_message(received);
+        }
+        if !self.state.run.begun {
+            self.queue(Said::Begin);
+        }
+    }
+
+    pub(crate) fn state(&self) -> &ConversationState {
+        &self.state
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// What has to be committed before anything else leaves the machine.
+    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// What there is to tell, after the changes are committed.
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    pub(crate) fn say(&mut self, text: &str, now: UnixMillis) -> Result<MessageId, SayError> {
+        let text = Text::new(text)?;
+        let end = self.state.next_seq.checked_add(text.fragments().into());
+        if end.is_none_or(|end| end > SEQ_LIMIT) {
+            return Err(SayError::Exhausted);
+        }
+        let id = MessageId(self.state.next_message);
+        self.partner_done = false;
+        self.queue(Said::Text { id, text, sent_ms: now.0 });
+        self.notices.push(Notice::Sent { id });
+        Ok(id)
+    }
+
+    /// This side has nothing more to say; `leaving`: and does not wait to hear the partner out.
+    pub(crate) fn end(&mut self, leaving: bool) {
+        self.leaving = leaving;
+        if !self.state.run.self_ended {
+            self.queue(Said::End);
+        }
+        self.finish_if_done();
+    }
+
+    pub(crate) fn shown(&mut self, through: u32) {
+        if self.state.unshown.front().is_some_and(|text| text.seq <= through) {
+            self.change(Change::Shown { through });
+        }
+    }
+
+    /// What to say in `round`: the next units, or nothing, with what has arrived so far.
+    pub(crate) fn compose(&mut self, round: Round) -> [Content; ONIONS_PER_LANE] {
+        let (acked, end) = (self.state.acked, self.state.next_seq);
+        let units = [(); ONIONS_PER_LANE].map(|()| self.outbox.next(acked, end));
+        let done = self.is_done();
+        let farewell = done && self.partner_done;
+        self.away.insert(round, Away { units, farewell });
+        units.map(|unit| Content {
+            done,
+            ack: self.state.received,
+            selective_ack: self.inbox.selective(self.state.received),
+            ..unit.map_or_else(Content::idle, |seq| self.unit(seq))
+        })
+    }
+
+    /// The round has come back.
+    ///
+    /// After the end nothing is taken in any more: the partner keeps it, and sends it again.
+    pub(crate) fn came_back(&mut self, round: Round, slots: [SlotResult; ONIONS_PER_LANE]) {
+        let Some(away) = self.away.remove(&round).filter(|_| !self.finished) else {
+            return;
+        };
+        let mut heard = false;
+        for (unit, slot) in away.units.into_iter().zip(slots) {
+            match (unit, &slot) {
+                (Some(seq), SlotResult::Partner(_)) => self.outbox.swapped(seq, round),
+                (Some(seq), SlotResult::Nothing) => self.outbox.lost(seq),
+                (None, _) => {}
+            }
+            if let SlotResult::Partner(content) = slot {
+                heard = true;
+                self.hear(round, *content);
+            }
+        }
+        self.farewells += u32::from(away.farewell);
+        self.quiet = if heard { 0 } else { self.quiet.saturating_add(1) };
+        self.judge_presence(round, heard);
+        self.finish_if_done();
+    }
+
+    /// The round was lost, or its replies were.
+    pub(crate) fn failed(&mut self, round: Round) {
+        if let Some(away) = self.away.remove(&round) {
+            away.units.into_iter().flatten().for_each(|seq| self.outbox.lost(seq));
+        }
+    }
+
+    fn hear(&mut self, round: Round, content: Content) {
+        let newest = self.heard.is_none_or(|heard| round >= heard);
+        if newest {
+            self.heard = Some(round);
+        }
+        let ahead = content.ack > self.state.next_seq;
+        if ahead || newest && content.ack < self.state.acked {
+            self.fall_out_of_step();
+        } else {
+            self.acknowledge(round, content.ack);
+        }
+        if newest && !ahead {
+            let said = Acknowledgement { ack: content.ack, selective: content.selective_ack };
+            self.outbox.heard(round, said);
+        }
+        let done = content.done && content.ack == self.state.next_seq;
+        self.inbox.take_in(content, round, self.state.received);
+        while let Some(change) = self.inbox.next(&self.state) {
+            self.receive(change, round);
+        }
+        if newest && done && self.state.run.self_ended {
+            self.hear_farewell();
+        }
+    }
+
+    /// The partner has everything of this side, its end included, so it speaks of this run.
+    fn hear_farewell(&mut self) {
+        self.partner_done = true;
+        if !self.state.run.partner_ended {
+            self.change(Change::PartnerEnded { seq: None });
+        }
+    }
+
+    fn fall_out_of_step(&mut self) {
+        if !self.out_of_step {
+            self.out_of_step = true;
+            self.notices.push(Notice::OutOfStep);
+        }
+    }
+
+    fn acknowledge(&mut self, round: Round, below: u32) {
+        let before = self.state.acked;
+        if below <= before {
+            return;
+        }
+        let arrived = self.state.outgoing.iter().take_while(|o| o.first_seq < below);
+        let notices: Vec<_> =
+            arrived.filter_map(|outgoing| arrival(outgoing, before, below, round)).collect();
+        self.notices.extend(notices);
+        self.outbox.acknowledged(below);
+        self.change(Change::Acknowledged { below });
+    }
+
+    fn receive(&mut self, change: Change, round: Round) {
+        match &change {
+            Change::Fragment { id, index, count, .. } => self.notices.push(Notice::Progress {
+                id: *id,
+                way: Way::Receiving,
+                have: index + 1,
+                count: *count,
+            }),
+            Change::Text(received) => self.notify_message(received.clone()),
+            _ => {}
+        }
+        let ended = matches!(change, Change::PartnerEnded { .. });
+        if !ended {
+            self.partner_done = false;
+        }
+        self.change(change);
+        if ended {
+            self.set_presence(Presence::Ended, round);
+        }
+    }
+
+    fn notify_message(&mut self, received: Received) {
+        let Received { seq, id, text, sent_ms, round } = received;
+        let from = self.partner.clone();
+        self.notices.push(Notice::Message { id, from, text, round, sent_ms, seq });
+    }
+
+    fn judge_presence(&mut self, round: Round, heard: bool) {
+        let ended = self.state.run.partner_ended;
+        if heard {
+            self.set_presence(if ended { Presence::Ended } else { Presence::Present }, round);
+        } else if self.quiet == ABSENT_AFTER && self.heard.is_some() {
+            self.set_presence(if ended { Presence::Left } else { Presence::Absent }, round);
+        }
+    }
+
+    fn set_presence(&mut self, presence: Presence, round: Round) {
+        if self.presence != presence {
+            self.presence = presence;
+            self.notices.push(Notice::Partner { presence, round });
+        }
+    }
+
+    /// Nothing of this side is under way, and the partner has nothing more to say.
+    fn is_done(&self) -> bool {
+        let Run { self_ended, partner_ended, .. } = self.state.run;
+        self_ended && partner_ended && self.state.outgoing.is_empty()
+    }
+
+    fn finish_if_done(&mut self) {
+        let Run { self_ended, partner_ended, .. } = self.state.run;
+        let said_it_all = self_ended && self.state.outgoing.is_empty();
+        let parted = self.is_done() && self.partner_done && self.farewells >= FAREWELL_ROUNDS;
+        // Only the end itself may be unacknowledged: the partner left without waiting for it.
+        let forgotten = self_ended
+            && partner_ended
+            && self.quiet >= FORGOTTEN_AFTER
+            && self.state.unacknowledged() == 0;
+        if !self.finished && (parted || forgotten || self.leaving && said_it_all) {
+            self.finished = true;
+            self.change(Change::Finished);
+            self.notices.push(Notice::Finished);
+        }
+    }
+
+    fn queue(&mut self, what: Said) {
+        let first_seq = self.state.next_seq;
+        // Past the limit there are only beginnings and ends, and room for 65,535 of them.
+        if first_seq < u32::MAX - 1 {
+            self.change(Change::Queued(Outgoing { first_seq, what }));
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        self.state.apply(&change);
+        self.changes.push(change);
+    }
+
+    /// The unit with this number, without acknowledgements.
+    fn unit(&self, seq: u32) -> Content {
+        let outgoing = &self.state.outgoing;
+        let after = outgoing.partition_point(|o| o.first_seq <= seq);
+        match after.checked_sub(1).and_then(|at| outgoing.get(at)) {
+            Some(outgoing) => content(outgoing, seq),
+            None => Content::idle(),
+        }
+    }
+}
+
+fn content(outgoing: &Outgoing, seq: u32) -> Content {
+    let mut content = Content { seq, ..Content::idle() };
+    match &outgoing.what {
+        Said::Begin => content.kind = Kind::Begin,
+        Said::End => content.kind = Kind::End,
+        Said::Text { id, text, sent_ms } => {
+            let index = u16::try_from(seq - outgoing.first_seq).unwrap_or(u16::MAX);
+            content.kind = Kind::Data;
+            content.message_id = *id;
+            content.fragment_index = index;
+            content.fragment_count = text.fragments();
+            content.sent_ms = *sent_ms;
+            content.body = Body::new(text.fragment(index)).expect("a fragment fits a body");
+        }
+    }
+    content
+}
+
+/// What it means for something under way that the partner has everything below `below`.
+fn arrival(outgoing: &Outgoing, before: u32, below: u32, round: Round) -> Option<Notice> {
+    let Said::Text { id, .. } = outgoing.what else {
+        return None;
+    };
+    if outgoing.end_seq() <= below {
+        return Some(Notice::Delivered { id, round });
+    }
+    let count = u16::try_from(outgoing.units()).unwrap_or(u16::MAX);
+    let have = u16::try_from(below - outgoing.first_seq).unwrap_or(u16::MAX);
+    let way = Way::Sending;
+    (before < below).then_some(Notice::Progress { id, way, have, count })
+}
+
+const _: () = assert!(TEXT_MAX / 336 < 65_536, "a text's fragments are counted in 16 bits");
+
+#[cfg(test)]
+mod tests;

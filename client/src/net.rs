@@ -1,0 +1,104 @@
+//! Runs a client over TLS: the thin shell around the state machine.
+//!
+//! [`run`] is one task. It reads frames, executes the client's actions in their order, and keeps
+//! the connection up; whoever calls it only sends [`Input`] and shows [`Event`]s.
+
+mod backoff;
+mod connection;
+mod driver;
+mod tls;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use talaria_wire::UnixMillis;
+use talaria_wire::control::Refusal;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::conversation::SayError;
+use crate::notice::Notice;
+use crate::store::HomeError;
+
+pub use driver::run;
+pub use tls::{ALPN, SERVER_NAME, client_config};
+
+/// What the person wants.
+#[derive(Debug)]
+pub enum Input {
+    /// Say this.
+    Say(String),
+    /// Nothing more to say: end when the partner has ended too.
+    End,
+    /// Nothing more to say: end when everything has arrived.
+    Leave,
+}
+
+/// What there is to show.
+#[derive(Debug)]
+pub enum Event {
+    /// From the client.
+    Notice(Notice),
+    /// A text was not taken.
+    Refused(SayError),
+    /// There is no connection; the next attempt follows.
+    Disconnected {
+        /// Why.
+        reason: String,
+        /// Time to the next attempt.
+        retry_in: Duration,
+    },
+}
+
+/// How a running client and the person in front of it are joined.
+#[derive(Debug)]
+pub struct Ports {
+    /// What the person wants. It is read only while less than [`BACKLOG_UNITS`] units wait, so a
+    /// bounded channel holds back whoever writes faster than rounds can carry.
+    pub input: mpsc::Receiver<Input>,
+    /// The `seq` of each [`Notice::Message`] after it has been shown. [`run`] returns only when
+    /// the other end is dropped, so that no mark is lost.
+    pub shown: mpsc::UnboundedReceiver<u32>,
+    /// What there is to show. Unbounded: a screen that stalls must not stall the rounds.
+    pub output: mpsc::UnboundedSender<Event>,
+    /// Ends the run early, by a message or by being dropped.
+    pub stop: oneshot::Receiver<()>,
+}
+
+/// Units (of at most 336 bytes) that may wait for acknowledgement before input is held back.
+pub const BACKLOG_UNITS: u32 = 16_384;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Both sides have ended, or this side has left, with everything delivered.
+    pub finished: bool,
+    /// Texts that the partner is not known to have. They are kept.
+    pub unacknowledged: usize,
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The server will never take this client.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// TLS cannot be set up.
+    #[error("the certificate in the network file cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    NoRandomness,
+}
+
+/// The local clock.
+#[must_use]
+pub fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

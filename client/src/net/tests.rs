@@ -1,0 +1,194 @@
+//! A running client against an entry that is only as good as it has to be.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chacha20::ChaCha20Rng;
+use data_encoding::HEXLOWER;
+use rand::SeedableRng;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use talaria_wire::Round;
+use talaria_wire::control::Control;
+use talaria_wire::frame::{
+    Accepts, Announcement, HEADER_LEN, Header, Kind, Submission, submission_len,
+};
+use talaria_wire::network_file::Network;
+use talaria_wire::params::PROTOCOL_VERSION;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::*;
+use crate::contact::Name;
+use crate::identity::tests::identity;
+use crate::store::Home;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A certificate authority, and the entry that it signed.
+struct Entry {
+    ca_pem: String,
+    acceptor: TlsAcceptor,
+    listener: TcpListener,
+}
+
+impl Entry {
+    async fn new() -> Self {
+        let ca_key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca_pem = params.self_signed(&ca_key).unwrap().pem();
+        let issuer = Issuer::new(params, ca_key);
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![SERVER_NAME.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { ca_pem, acceptor: TlsAcceptor::from(Arc::new(config)), listener }
+    }
+
+    /// A network file that names this entry, with the authority of `ca_pem`.
+    fn network_file(&self, dir: &TempDir, ca_pem: &str) -> PathBuf {
+        let [key, hop] =
+            [8, 9].map(|seed| HEXLOWER.encode(&identity(seed, "x").0.secret.public().to_bytes()));
+        let address = self.listener.local_addr().unwrap();
+        let text = format!(
+            "version = 1\nperiod_ms = 2000\nlanes = 1\n[entry]\naddress = \"{address}\"\n\
+             identity = \"{key}\"\nca = '''{ca_pem}'''\n[[hop]]\naddress = \"127.0.0.1:2\"\n\
+             identity = \"{hop}\"\nonion_key = \"{}\"\n",
+            "11".repeat(32)
+        );
+        let path = dir.path().join("network.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    async fn accept(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        let (stream, _) = self.listener.accept().await?;
+        self.acceptor.accept(stream).await
+    }
+
+    /// Accepts a client, and welcomes it.
+    async fn welcome(&self, network: &Network) -> TlsStream<TcpStream> {
+        let mut stream = timeout(LIMIT, self.accept()).await.unwrap().unwrap();
+        let (kind, body) = read(&mut stream, network).await;
+        assert_eq!(kind, Kind::Control);
+        let hello = Control::Hello { protocol: PROTOCOL_VERSION, network: network.id() };
+        assert_eq!(Control::decode(&body), Ok(hello));
+        let welcome = Control::Welcome { protocol: PROTOCOL_VERSION };
+        stream.write_all(&welcome.to_frame()).await.unwrap();
+        stream
+    }
+}
+
+async fn read(stream: &mut TlsStream<TcpStream>, network: &Network) -> (Kind, Vec<u8>) {
+    let mut head = [0; HEADER_LEN];
+    timeout(LIMIT, stream.read_exact(&mut head)).await.unwrap().unwrap();
+    let header = Header::parse(head, Accepts::FromClient(network.shape())).unwrap();
+    let mut body = vec![0; header.len];
+    stream.read_exact(&mut body).await.unwrap();
+    (header.kind, body)
+}
+
+/// The person's ends of the ports of a running client.
+struct Person {
+    events: mpsc::UnboundedReceiver<Event>,
+    shown: mpsc::UnboundedSender<u32>,
+    input: mpsc::Sender<Input>,
+    stop: oneshot::Sender<()>,
+    run: tokio::task::JoinHandle<Result<Summary, RunError>>,
+}
+
+impl Person {
+    fn start(dir: &TempDir, network_file: &std::path::Path) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let name = Name::new("Alice").unwrap();
+        let home = dir.path().join("home");
+        let home = Home::create(&home, network_file, name, now(), &mut rng).unwrap();
+        let (input, input_end) = mpsc::channel(8);
+        let (shown, shown_end) = mpsc::unbounded_channel();
+        let (output, events) = mpsc::unbounded_channel();
+        let (stop, stop_end) = oneshot::channel();
+        let ports = Ports { input: input_end, shown: shown_end, output, stop: stop_end };
+        let run = tokio::spawn(run(home, identity(2, "Bob").0.contact(), ports));
+        Self { events, shown, input, stop, run }
+    }
+
+    async fn wait_for(&mut self, wanted: impl Fn(&Event) -> bool) {
+        let found = async {
+            while let Some(event) = self.events.recv().await {
+                if wanted(&event) {
+                    return;
+                }
+            }
+            panic!("the run has ended");
+        };
+        timeout(LIMIT, found).await.unwrap();
+    }
+
+    async fn stop(self) -> Summary {
+        self.stop.send(()).unwrap();
+        drop((self.shown, self.events, self.input));
+        timeout(LIMIT, self.run).await.unwrap().unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn every_round_gets_one_submission_and_lost_connections_come_back() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    let file = entry.network_file(&dir, &entry.ca_pem);
+    let network = Network::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let mut person = Person::start(&dir, &file);
+    person.input.send(Input::Say("hello".to_owned())).await.unwrap();
+    let first = Round::at(now(), network.period_ms);
+    for attempt in 0..2 {
+        let mut stream = entry.welcome(&network).await;
+        person.wait_for(|e| matches!(e, Event::Notice(Notice::Ready { .. }))).await;
+        for round in [first, Round(first.0 + attempt + 1)] {
+            let announcement = Announcement { round, closes_in_ms: 1000 };
+            stream.write_all(&announcement.to_frame()).await.unwrap();
+            // The second time, the first round has been answered already.
+            if attempt == 1 && round == first {
+                continue;
+            }
+            let (kind, body) = read(&mut stream, &network).await;
+            assert_eq!((kind, body.len()), (Kind::Submission, submission_len(network.shape())));
+            assert_eq!(Submission::decode(&body, network.shape()).unwrap().round, round);
+        }
+        drop(stream);
+        person.wait_for(|e| matches!(e, Event::Disconnected { .. })).await;
+    }
+    assert_eq!(person.stop().await, Summary { finished: false, unacknowledged: 1 });
+}
+
+#[tokio::test]
+async fn an_entry_of_another_authority_is_not_talked_to() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    let other = Entry::new().await;
+    let file = entry.network_file(&dir, &other.ca_pem);
+    let mut person = Person::start(&dir, &file);
+    assert!(timeout(LIMIT, entry.accept()).await.unwrap().is_err());
+    let refused = |event: &Event| {
+        matches!(event, Event::Disconnected { reason, .. }
+        if reason.contains("not the one in the network file"))
+    };
+    person.wait_for(refused).await;
+    person.stop().await;
+}

@@ -1,0 +1,135 @@
+//! What a client tells the person in front of it.
+
+use talaria_wire::Round;
+use talaria_wire::frame::Outcome;
+use talaria_wire::peer_message::MessageId;
+
+use crate::contact::Name;
+use crate::conversation::state::Text;
+
+/// Something worth knowing. `docs/events.md` describes the same as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The entry has answered the greeting: rounds will follow.
+    Ready {
+        /// Texts that the partner is not known to have yet.
+        unacknowledged: usize,
+    },
+    /// A round has come back, or will not.
+    Round {
+        /// The round.
+        round: Round,
+        /// How it ended for this client.
+        outcome: Outcome,
+        /// Milliseconds from its announcement to its replies.
+        latency_ms: u64,
+    },
+    /// A text has been committed, and will be sent until it is delivered.
+    Sent {
+        /// The text.
+        id: MessageId,
+    },
+    /// The partner has a text, and has committed it.
+    Delivered {
+        /// The text.
+        id: MessageId,
+        /// The round of the message that said so.
+        round: Round,
+    },
+    /// A part of a long text has come through.
+    Progress {
+        /// The text.
+        id: MessageId,
+        /// Whose it is.
+        way: Way,
+        /// Fragments that have arrived.
+        have: u16,
+        /// Fragments in all.
+        count: u16,
+    },
+    /// The partner has said something. Call [`Client::shown`](crate::Client::shown) after it has
+    /// been shown.
+    Message {
+        /// The text's number among the partner's.
+        id: MessageId,
+        /// Who said it.
+        from: Name,
+        /// What was said: it may hold any character, and has to be tamed before it is printed.
+        text: Text,
+        /// The round in which it was complete.
+        round: Round,
+        /// When it was written, by the partner's clock, in milliseconds since the Unix epoch.
+        sent_ms: u64,
+        /// What to call [`Client::shown`](crate::Client::shown) with.
+        seq: u32,
+    },
+    /// The partner has come, gone, or has nothing more to say.
+    Partner {
+        /// What is new.
+        presence: Presence,
+        /// The round in which it was noticed.
+        round: Round,
+    },
+    /// Somebody on the way has lost or changed something.
+    Interference {
+        /// The round.
+        round: Round,
+        /// What it was.
+        kind: Interference,
+    },
+    /// An announcement does not fit the local clock: the round is left out.
+    Clock {
+        /// The round that was announced.
+        round: Round,
+        /// Milliseconds by which the announced round lies ahead of the local clock; negative if
+        /// it lies behind.
+        ahead_ms: i64,
+    },
+    /// The partner has acknowledged more than this side has ever sent: one of the two works with
+    /// an old copy of its files, and what is said may be taken for something already said.
+    OutOfStep,
+    /// The conversation is over, and nothing of it is under way.
+    Finished,
+}
+
+/// Whose text it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// One's own.
+    Sending,
+    /// The partner's.
+    Receiving,
+}
+
+/// What is known of the partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Is there.
+    Present,
+    /// Was not met for several rounds.
+    Absent,
+    /// Has nothing more to say, but still listens.
+    Ended,
+    /// Has said that it ends, and was not met since.
+    Left,
+}
+
+/// Signs of somebody who drops or changes onions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interference {
+    /// The two onions of an idle lane did not meet each other.
+    IdlePairUnmet {
+        /// The lane.
+        lane: u8,
+    },
+    /// A reply was not sealed by the whole chain.
+    BadReply {
+        /// The onion that it should belong to.
+        slot: u8,
+    },
+    /// What came back from the partner's dead drop is not from the partner.
+    NotAuthentic {
+        /// The onion.
+        slot: u8,
+    },
+}

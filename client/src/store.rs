@@ -1,0 +1,335 @@
+//! The home of an identity on disk: key, network file, contacts, and what is under way.
+//!
+//! Only one process at a time uses a home: two would answer the same round twice, or say
+//! different things under the same number. The lock is the operating system's, and vanishes with
+//! the process, however it ends.
+
+mod database;
+mod files;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use rand::CryptoRng;
+use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
+use talaria_wire::network_file::{NETWORK_FILE_MAX, Network, NetworkFileError, NetworkId};
+use talaria_wire::{Round, UnixMillis};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::client::Change;
+use crate::contact::{Contact, Name, NetworkTag};
+use crate::conversation::state::ConversationState;
+use crate::identity::Identity;
+use database::{Database, Local};
+
+const KEY_FILE: &str = "identity.key";
+const NETWORK_FILE: &str = "network.toml";
+const DATABASE_FILE: &str = "talaria.db";
+const LOCK_FILE: &str = "lock";
+
+/// What is wrong with a home, and what to do about it.
+#[derive(Debug, Error)]
+pub enum HomeError {
+    /// There is no identity.
+    #[error("no identity in {0}: make one with `talaria init --network FILE`")]
+    NoIdentity(PathBuf),
+    /// There is one already.
+    #[error("{0} holds an identity already, and it is not replaced: choose another --home")]
+    IdentityExists(PathBuf),
+    /// Another process uses the home.
+    #[error("another talaria uses {0}: end it first, or choose another --home")]
+    InUse(PathBuf),
+    /// A file cannot be read or written.
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The key file holds something else.
+    #[error("{0} does not hold a key: restore it from a copy")]
+    BadKey(PathBuf),
+    /// The database cannot be used.
+    #[error("the database of the home cannot be used: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The database was written by a newer program.
+    #[error("the home was written by a newer talaria (format {0}): update this program")]
+    NewerFormat(i64),
+    /// The database holds something that no program has written.
+    #[error("the database of the home is damaged ({0}): restore it from a copy")]
+    Damaged(&'static str),
+    /// The network file is wrong.
+    #[error("{path}: {source}")]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: NetworkFileError,
+    },
+    /// The home belongs to another network than its database says.
+    #[error("the network file of the home is another one: put it back with `talaria network FILE`")]
+    OtherNetwork,
+    /// Nobody of this name is known.
+    #[error("nobody called `{0}` is known: use their card once, then the name works")]
+    UnknownContact(String),
+    /// The name belongs to somebody else.
+    #[error(
+        "`{0}` is the name of somebody else already: ask whose card this is, then choose a name \
+         with --as"
+    )]
+    NameTaken(Name),
+    /// The contact's card is of another network.
+    #[error("`{0}` was met in another network: ask for the card of this network")]
+    ContactElsewhere(Name),
+}
+
+/// An identity's home directory, for this process alone.
+pub struct Home {
+    dir: PathBuf,
+    database: Database,
+    /// Held, not read: dropping it gives the home free.
+    _lock: Option<File>,
+}
+
+impl Home {
+    /// Makes an identity for the network that `network_file` describes.
+    ///
+    /// # Errors
+    /// [`HomeError::IdentityExists`] if there is one; nothing is changed then.
+    pub fn create(
+        dir: &Path,
+        network_file: &Path,
+        name: Name,
+        now: UnixMillis,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, HomeError> {
+        let (network, text) = read_network(network_file)?;
+        files::make_dir(dir)?;
+        let lock = lock(dir)?;
+        let key_path = dir.join(KEY_FILE);
+        if key_path.exists() {
+            return Err(HomeError::IdentityExists(dir.to_owned()));
+        }
+        let secret = IdentitySecret::generate(rng);
+        let created = Round::at(now, network.period_ms);
+        let mut database = Database::open(&dir.join(DATABASE_FILE))?;
+        let network_path = absolute(network_file);
+        database.set_local(&Local { name, created, network: network.id(), network_path })?;
+        files::write_private(&dir.join(NETWORK_FILE), text.as_bytes())?;
+        // Last: with the key, the home is complete.
+        let hex = Zeroizing::new(HEXLOWER.encode(&*secret.to_bytes()));
+        files::write_private(&key_path, hex.as_bytes())?;
+        Ok(Self { dir: dir.to_owned(), database, _lock: Some(lock) })
+    }
+
+    /// Opens a home for this process alone.
+    ///
+    /// # Errors
+    /// [`HomeError::NoIdentity`] or [`HomeError::InUse`] among others.
+    pub fn open(dir: &Path) -> Result<Self, HomeError> {
+        require_identity(dir)?;
+        let lock = lock(dir)?;
+        let database = Database::open(&dir.join(DATABASE_FILE))?;
+        Ok(Self { dir: dir.to_owned(), database, _lock: Some(lock) })
+    }
+
+    /// Opens a home to look at the card and the contacts, even while another process uses it.
+    ///
+    /// # Errors
+    /// [`HomeError::NoIdentity`] among others.
+    pub fn look_into(dir: &Path) -> Result<Self, HomeError> {
+        require_identity(dir)?;
+        let database = Database::open(&dir.join(DATABASE_FILE))?;
+        Ok(Self { dir: dir.to_owned(), database, _lock: None })
+    }
+
+    /// The identity.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the key cannot be read.
+    pub fn identity(&self) -> Result<Identity, HomeError> {
+        let path = self.dir.join(KEY_FILE);
+        let text = std::fs::read_to_string(&path);
+        let text = Zeroizing::new(text.map_err(files::failed("read", &path))?);
+        let bytes = HEXLOWER.decode(text.trim().as_bytes()).map(Zeroizing::new);
+        let secret = bytes.ok().and_then(|bytes| {
+            let array: Zeroizing<[u8; 32]> = Zeroizing::new(bytes.as_slice().try_into().ok()?);
+            IdentitySecret::from_bytes(&array).ok()
+        });
+        let secret = secret.ok_or(HomeError::BadKey(path))?;
+        let Local { name, created, .. } = self.database.local()?;
+        Ok(Identity { secret, name, created })
+    }
+
+    /// Where the network is described.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the database cannot be read.
+    pub fn network_source(&self) -> Result<NetworkSource, HomeError> {
+        let Local { network, network_path, .. } = self.database.local()?;
+        let copy = self.dir.join(NETWORK_FILE);
+        Ok(NetworkSource { id: network, copy, origin: network_path })
+    }
+
+    /// The network, with its newest addresses.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the file of the home is not that of its network.
+    pub fn network(&self) -> Result<Network, HomeError> {
+        self.network_source()?.load()
+    }
+
+    /// Takes another network file. If it describes another network, the card changes, and the
+    /// contacts' cards of the old network are of no use any more; returns whether it does.
+    ///
+    /// # Errors
+    /// [`HomeError`]; the home is as before then.
+    pub fn replace_network(&mut self, file: &Path, now: UnixMillis) -> Result<bool, HomeError> {
+        let (network, text) = read_network(file)?;
+        let mut local = self.database.local()?;
+        let other = local.network != network.id();
+        if other {
+            local.network = network.id();
+            local.created = Round::at(now, network.period_ms);
+        }
+        local.network_path = absolute(file);
+        files::write_private(&self.dir.join(NETWORK_FILE), text.as_bytes())?;
+        self.database.set_local(&local)?;
+        Ok(other)
+    }
+
+    /// Everybody known, by name.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the database cannot be read.
+    pub fn contacts(&self) -> Result<Vec<Contact>, HomeError> {
+        self.database.contacts()
+    }
+
+    /// The contact of this name.
+    ///
+    /// # Errors
+    /// [`HomeError::UnknownContact`], [`HomeError::ContactElsewhere`].
+    pub fn contact(&self, name: &str) -> Result<Contact, HomeError> {
+        let (contact, network) = self
+            .database
+            .contact_named(name.trim())?
+            .ok_or_else(|| HomeError::UnknownContact(name.to_owned()))?;
+        if network != NetworkTag::from(self.database.local()?.network) {
+            return Err(HomeError::ContactElsewhere(contact.name));
+        }
+        Ok(contact)
+    }
+
+    /// Remembers a contact, or what has changed of one.
+    ///
+    /// # Errors
+    /// [`HomeError::NameTaken`] if somebody else has the name.
+    pub fn remember(&mut self, contact: &Contact) -> Result<(), HomeError> {
+        if let Some((other, _)) = self.database.contact_named(contact.name.as_str())?
+            && other.key != contact.key
+        {
+            return Err(HomeError::NameTaken(contact.name.clone()));
+        }
+        let network = self.database.local()?.network;
+        self.database.put_contact(contact, network.into())
+    }
+
+    /// The newest round that was answered.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the database cannot be read.
+    pub fn last_round(&self) -> Result<Option<Round>, HomeError> {
+        self.database.last_round()
+    }
+
+    /// What was committed of the conversation with a contact.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the database cannot be read.
+    pub fn conversation(&self, partner: &IdentityPublic) -> Result<ConversationState, HomeError> {
+        self.database.conversation(partner)
+    }
+
+    /// Makes changes durable, all or none.
+    ///
+    /// # Errors
+    /// [`HomeError`]; the client must not go on then.
+    pub fn commit(&mut self, changes: &[Change]) -> Result<(), HomeError> {
+        self.database.commit(changes)
+    }
+}
+
+/// The two files that describe a home's network: its own copy, and the one it was copied from.
+///
+/// A server that takes any free port writes its file anew at every start, so the original is
+/// asked first; it counts only while it describes the same network.
+#[derive(Clone, Debug)]
+pub struct NetworkSource {
+    id: NetworkId,
+    copy: PathBuf,
+    origin: Option<PathBuf>,
+}
+
+impl NetworkSource {
+    /// The network, with its newest addresses.
+    ///
+    /// # Errors
+    /// [`HomeError`] if neither file is that of the network.
+    pub fn load(&self) -> Result<Network, HomeError> {
+        let origin = self.origin.as_deref().and_then(|path| read_network(path).ok());
+        if let Some((network, text)) = origin.filter(|(network, _)| network.id() == self.id) {
+            // For the day when the original is gone. Failing to keep it does no harm today.
+            if std::fs::read_to_string(&self.copy).is_ok_and(|copy| copy != text) {
+                let _ = files::write_private(&self.copy, text.as_bytes());
+            }
+            return Ok(network);
+        }
+        let (network, _) = read_network(&self.copy)?;
+        if network.id() != self.id {
+            return Err(HomeError::OtherNetwork);
+        }
+        Ok(network)
+    }
+}
+
+fn read_network(path: &Path) -> Result<(Network, String), HomeError> {
+    let len = std::fs::metadata(path).map_err(files::failed("read", path))?.len();
+    if len > NETWORK_FILE_MAX as u64 {
+        let source = NetworkFileError::TooLong(usize::try_from(len).unwrap_or(usize::MAX));
+        return Err(HomeError::Network { path: path.to_owned(), source });
+    }
+    let text = std::fs::read_to_string(path).map_err(files::failed("read", path))?;
+    let network = Network::parse(&text)
+        .map_err(|source| HomeError::Network { path: path.to_owned(), source })?;
+    Ok((network, text))
+}
+
+/// The program may be started from elsewhere next time.
+fn absolute(path: &Path) -> Option<PathBuf> {
+    std::path::absolute(path).ok()
+}
+
+fn require_identity(dir: &Path) -> Result<(), HomeError> {
+    let complete = dir.join(KEY_FILE).exists();
+    complete.then_some(()).ok_or_else(|| HomeError::NoIdentity(dir.to_owned()))
+}
+
+fn lock(dir: &Path) -> Result<File, HomeError> {
+    let path = dir.join(LOCK_FILE);
+    let file = files::open_private(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(HomeError::InUse(dir.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(files::failed("lock", &path)(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Files that nobody else may read, written so that a crash leaves the old one or the new one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::HomeError;
+
+/// Makes a directory for the owner alone.
+pub(super) fn make_dir(dir: &Path) -> Result<(), HomeError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).and_then(|()| own_alone(dir)).map_err(failed("create", dir))
+}
+
+/// The directory may have been there before.
+#[cfg(unix)]
+fn own_alone(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn own_alone(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Opens a file to read and write, and makes it for the owner alone if it is not there.
+pub(super) fn open_private(path: &Path) -> Result<File, HomeError> {
+    options().create(true).truncate(false).read(true).open(path).map_err(failed("open", path))
+}
+
+/// Writes a whole file for the owner alone, in place of any other.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+    replace(path, bytes).map_err(failed("write", path))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = options().create(true).truncate(true).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Says which file it was.
+pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HomeError {
+    let path = path.to_owned();
+    move |source| HomeError::File { action, path, source }
+}

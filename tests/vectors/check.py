@@ -1,0 +1,773 @@
+#!/usr/bin/env python3
+"""Checks the test vectors beside it against a second implementation of wire/PROTOCOL.md.
+
+It was written from that page and shares no code with the rest of the project. Numbers of sections
+below are the page's. Usage: check.py [FOLDER]; exits with 1 if anything does not hold.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import struct
+import sys
+import tomllib
+import unicodedata
+from pathlib import Path
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+unhex = bytes.fromhex
+
+
+class Bad(Exception):
+    """Bytes that the protocol refuses; the argument says at which step."""
+
+
+def be(value, length):
+    return value.to_bytes(length, "big")
+
+
+# Section 3: key derivation.
+
+CONTEXTS = {
+    "OnionLayer": "talaria v1 onion layer",
+    "NetworkId": "talaria v1 network id",
+    "SessionRoot": "talaria v1 session root",
+    "SessionId": "talaria v1 session id",
+    "WheelEpoch": "talaria v1 keywheel epoch",
+    "WheelStart": "talaria v1 keywheel start",
+    "WheelTurn": "talaria v1 keywheel turn",
+    "DeadDrop": "talaria v1 dead drop",
+    "MessageKeys": "talaria v1 message keys",
+    "CardChecksum": "talaria v1 card checksum",
+    "IdentityHash": "talaria v1 identity hash",
+}
+
+
+def derive(label, length, *fields):
+    return blake3(b"".join(fields), derive_key_context=CONTEXTS[label]).digest(length=length)
+
+
+# Section 4: keys.
+
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def x25519_public(secret):
+    key = X25519PrivateKey.from_private_bytes(secret).public_key()
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def x25519(secret, public):
+    """The shared secret, or None if it is all zero (which the library refuses by itself)."""
+    try:
+        key = X25519PublicKey.from_public_bytes(public)
+        return X25519PrivateKey.from_private_bytes(secret).exchange(key)
+    except ValueError:
+        return None
+
+
+def p256_secret(secret):
+    return ec.derive_private_key(int.from_bytes(secret, "big"), ec.SECP256R1())
+
+
+def p256_public(point):
+    if len(point) != 33 or point[0] not in (2, 3):
+        raise Bad("key")
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    except ValueError:
+        raise Bad("key") from None
+
+
+def compressed(secret):
+    return secret.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+
+def key_hash(point):
+    return derive("IdentityHash", 32, point)
+
+
+def sign(secret, message):
+    der = secret.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+    r, s = decode_dss_signature(der)
+    return be(r, 32) + be(min(s, ORDER - s), 32)
+
+
+def verify(point, message, signature):
+    r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+    if not (0 < r < ORDER and 0 < s <= ORDER // 2):
+        return False
+    try:
+        der = encode_dss_signature(r, s)
+        p256_public(point).verify(der, message, ec.ECDSA(hashes.SHA256()))
+        return True
+    except InvalidSignature:
+        return False
+
+
+# Section 5: onions.
+
+NONCE = bytes(12)
+
+
+def layer_keys(shared, ephemeral, hop_key, round_, hop):
+    both = derive("OnionLayer", 64, shared, ephemeral, hop_key, be(round_, 8), be(hop, 1))
+    return both[:32], both[32:]
+
+
+def seal_onion(request, chain, ephemerals, round_):
+    """The onion at every hop and at the exchange, and the hops' reply keys."""
+    stages, reply_keys = [request], []
+    for hop in reversed(range(len(chain))):
+        ephemeral = x25519_public(ephemerals[hop])
+        shared = x25519(ephemerals[hop], chain[hop])
+        request_key, reply_key = layer_keys(shared, ephemeral, chain[hop], round_, hop)
+        stages.insert(0, ephemeral + AESGCM(request_key).encrypt(NONCE, stages[0], None))
+        reply_keys.insert(0, reply_key)
+    return stages, reply_keys
+
+
+def peel(onion, secret, round_, hop):
+    """The inner onion and the reply key; Bad if the onion is."""
+    ephemeral, sealed = onion[:32], onion[32:]
+    shared = x25519(secret, ephemeral)
+    if shared is None:
+        raise Bad("zero")
+    request_key, reply_key = layer_keys(shared, ephemeral, x25519_public(secret), round_, hop)
+    try:
+        return AESGCM(request_key).decrypt(NONCE, sealed, None), reply_key
+    except InvalidTag:
+        raise Bad("tag") from None
+
+
+def open_reply(reply, reply_keys):
+    if len(reply) != 512 + 16 * len(reply_keys):
+        raise Bad("length")
+    for key in reply_keys:
+        try:
+            reply = AESGCM(key).decrypt(NONCE, reply, None)
+        except InvalidTag:
+            raise Bad("tag") from None
+    return reply
+
+
+# Section 7: peer messages.
+
+CONTENT = struct.Struct(">BBHIIIIHHQ32s336s")
+FIELDS = ("kind", "flags", "length", "seq", "ack", "selective_ack", "message_id",
+          "fragment_index", "fragment_count", "sent_ms", "ratchet", "body")
+
+
+def place(context):
+    return (unhex(context["session"]) + be(context["round"], 8)
+            + be(context["slot"], 1) + be(context["direction"], 1))
+
+
+def signed(context, content):
+    sender, recipient = (key_hash(unhex(context[who])) for who in ("sender", "recipient"))
+    return b"talaria v1 message signature" + place(context) + sender + recipient + content
+
+
+def tag(context, covered):
+    text = b"talaria v1 message mac" + place(context) + unhex(context["network"]) + covered
+    return hmac.new(unhex(context["authentication_key"]), text, hashlib.sha256).digest()
+
+
+def encode_content(fields):
+    body = unhex(fields["body"])
+    return CONTENT.pack(
+        fields["kind"], 1 if fields["done"] else 0, len(body), fields["seq"], fields["ack"],
+        fields["selective_ack"], fields["message_id"], fields["fragment_index"],
+        fields["fragment_count"], fields["sent_ms"], unhex(fields["ratchet"]), body)
+
+
+def decode_content(content):
+    fields = dict(zip(FIELDS, CONTENT.unpack(content), strict=True))
+    length, body, flags = fields.pop("length"), fields["body"], fields.pop("flags")
+    index, count = fields["fragment_index"], fields["fragment_count"]
+    sound = fields["kind"] <= 3 and flags <= 1 and length <= 336 and not any(body[length:])
+    if fields["kind"] == 1:
+        sound = sound and index < count
+    else:
+        sound = sound and index == count == length == 0
+    if not sound:
+        raise Bad("content")
+    return fields | {"done": flags == 1, "body": body[:length].hex(),
+                     "ratchet": fields["ratchet"].hex()}
+
+
+def cbc(context, iv):
+    return Cipher(algorithms.AES(unhex(context["encryption_key"])), modes.CBC(iv))
+
+
+def seal_message(context, sender, iv, content):
+    signature = sign(sender, signed(context, content))
+    encryptor = cbc(context, iv).encryptor()
+    covered = iv + encryptor.update(content + signature) + encryptor.finalize()
+    return signature, covered + tag(context, covered)
+
+
+def open_message(context, message):
+    covered, mac = message[:480], message[480:]
+    if len(message) != 512 or not hmac.compare_digest(tag(context, covered), mac):
+        raise Bad("mac")
+    decryptor = cbc(context, covered[:16]).decryptor()
+    plaintext = decryptor.update(covered[16:]) + decryptor.finalize()
+    content, signature = plaintext[:400], plaintext[400:]
+    if not verify(unhex(context["sender"]), signed(context, content), signature):
+        raise Bad("signature")
+    return decode_content(content)
+
+
+# Section 9: the keywheel.
+
+def wheel_epochs(root, first, last):
+    secret, epochs = root, {}
+    for epoch in range(first, last + 1):
+        secret = derive("WheelEpoch", 32, secret, be(epoch, 8))
+        start = derive("WheelStart", 32, secret, be(4096 * epoch, 8))
+        epochs[epoch] = (secret, start)
+    return epochs
+
+
+def wheel_round(epochs, round_):
+    secret = epochs[round_ // 4096][1]
+    for turn in range(round_ // 4096 * 4096 + 1, round_ + 1):
+        secret = derive("WheelTurn", 32, secret, be(turn, 8))
+    return secret
+
+
+def wheel_slot(secret, round_, slot):
+    def keys(direction):
+        both = derive("MessageKeys", 64, secret, be(round_, 8), be(slot, 1), be(direction, 1))
+        return {"encryption": both[:32].hex(), "authentication": both[32:].hex()}
+
+    dead_drop = derive("DeadDrop", 16, secret, be(round_, 8), be(slot, 1))
+    return {"dead_drop": dead_drop.hex(), "from_lower": keys(0), "from_higher": keys(1)}
+
+
+# Section 10: contact cards.
+
+PREFIX = "talaria1:"
+INVISIBLE = ((0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x2069), (0xFEFF, 0xFEFF))
+
+
+def check_name(name):
+    hidden = any(unicodedata.category(c) == "Cc"
+                 or any(low <= ord(c) <= high for low, high in INVISIBLE) for c in name)
+    if not 1 <= len(name) <= 32 or name != name.strip() or hidden:
+        raise Bad("name")
+
+
+def encode_card(fields):
+    name = fields["name"].encode()
+    check_name(fields["name"])
+    covered = (b"\x01" + unhex(fields["identity"]) + be(fields["created"], 8)
+               + unhex(fields["network"])[:8] + be(len(name), 1) + name)
+    return covered + derive("CardChecksum", 4, covered)
+
+
+def card_line(encoded):
+    return PREFIX + base64.urlsafe_b64encode(encoded).decode().rstrip("=")
+
+
+def decode_card(line):
+    line = line.strip()
+    if not line.startswith(PREFIX):
+        raise Bad("prefix")
+    text = line.removeprefix(PREFIX)
+    if len(text) > 512:
+        raise Bad("checksum")
+    if not re.fullmatch(r"[A-Za-z0-9_-]*", text):
+        raise Bad("character")
+    if len(text) % 4 == 1:
+        raise Bad("checksum")
+    encoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if card_line(encoded) != line:
+        raise Bad("checksum")
+    if len(encoded) < 4:
+        raise Bad("incomplete")
+    covered, checksum = encoded[:-4], encoded[-4:]
+    if derive("CardChecksum", 4, covered) != checksum:
+        raise Bad("checksum")
+    if covered[:1] != b"\x01":
+        raise Bad("version")
+    if len(covered) < 51 or len(covered) != 51 + covered[50]:
+        raise Bad("incomplete")
+    try:
+        check_name(covered[51:].decode())
+    except UnicodeDecodeError:
+        raise Bad("name") from None
+    p256_public(covered[1:34])
+    return encoded
+
+
+# Section 11: the network file.
+
+def number(table, key, low, high):
+    value = table.pop(key, None)
+    if type(value) is not int or not low <= value <= high:
+        raise Bad(key)
+    return value
+
+
+def string(table, key):
+    value = table.pop(key, None)
+    if not isinstance(value, str):
+        raise Bad(key)
+    return value
+
+
+def address(table):
+    host, _, port = string(table, "address").rpartition(":")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise Bad("address")
+
+
+def key(table, name, length):
+    text = string(table, name)
+    if not re.fullmatch(r"[0-9A-Fa-f]{%d}" % (2 * length), text):
+        raise Bad(name)
+    return unhex(text)
+
+
+def identity(table):
+    point = key(table, "identity", 33)
+    p256_public(point)
+    return point
+
+
+def network_hashed(text):
+    """What a good file's id is derived from."""
+    if len(text.encode()) > 65536:
+        raise Bad("length")
+    try:
+        file = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise Bad("toml") from None
+    number(file, "version", 1, 1)
+    period = number(file, "period_ms", 50, 3_600_000)
+    lanes = number(file, "lanes", 1, 16)
+    entry, hops = file.pop("entry", None), file.pop("hop", [])
+    if not isinstance(entry, dict) or not isinstance(hops, list) or not 1 <= len(hops) <= 16:
+        raise Bad("entry or hop")
+    address(entry)
+    pem = re.search(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----",
+                    string(entry, "ca"), re.DOTALL)
+    if pem is None:
+        raise Bad("ca")
+    ca = base64.b64decode(pem.group(1))
+    hashed = be(1, 1) + be(period, 8) + be(lanes, 1) + be(len(hops), 1)
+    hashed += identity(entry) + blake3(ca).digest()
+    for hop in hops:
+        address(hop)
+        hashed += identity(hop) + key(hop, "onion_key", 32)
+    if file or entry or any(hops):
+        raise Bad("unknown key")
+    return hashed
+
+
+# Section 12: frames.
+
+KINDS = {"Control": 0, "Announcement": 1, "Submission": 2, "Replies": 3, "BatchHead": 4, "Chunk": 5}
+
+
+def frame(kind, body):
+    return be(KINDS[kind], 1) + be(len(body), 3) + body
+
+
+def allowed(kind, length, sender, hops, lanes):
+    onions = 2 * lanes * (528 + 48 * hops)
+    replies = 2 * lanes * (512 + 16 * hops)
+    return {
+        (0, "client"): length <= 4096,
+        (0, "entry"): length <= 4096,
+        (0, "link"): length <= 4096,
+        (1, "entry"): length == 12,
+        (2, "client"): length == 8 + onions,
+        (3, "entry"): length == 16 + replies,
+        (4, "link"): length == 14,
+        (5, "link"): 1 <= length <= 65536,
+    }.get((kind, sender), False)
+
+
+def decode_frame(data, sender, hops, lanes):
+    kind, length, body = data[0], int.from_bytes(data[1:4], "big"), data[4:]
+    if len(data) < 4 or not allowed(kind, length, sender, hops, lanes):
+        raise Bad("header")
+    if length != len(body):
+        raise Bad("body")
+    round_ = int.from_bytes(body[:8], "big")
+    if kind == 1:
+        return {"kind": "Announcement", "round": round_,
+                "closes_in_ms": int.from_bytes(body[8:], "big")}
+    if kind == 2:
+        return {"kind": "Submission", "round": round_, "onions": body[8:].hex()}
+    if kind == 3:
+        if body[8] > 2 or any(body[9:16]):
+            raise Bad("body")
+        return {"kind": "Replies", "round": round_, "outcome": body[8],
+                "replies": body[16:].hex()}
+    if kind == 4:
+        slots, slot_len = struct.unpack(">IH", body[8:])
+        return {"kind": "BatchHead", "round": round_, "slots": slots, "slot_len": slot_len}
+    if kind == 5:
+        return {"kind": "Chunk", "piece": body.hex()}
+    raise Bad("body")
+
+
+def encode_frame(fields):
+    kind = fields["kind"]
+    if kind == "Announcement":
+        return frame(kind, be(fields["round"], 8) + be(fields["closes_in_ms"], 4))
+    if kind == "Submission":
+        return frame(kind, be(fields["round"], 8) + unhex(fields["onions"]))
+    if kind == "Replies":
+        head = be(fields["round"], 8) + be(fields["outcome"], 1) + bytes(7)
+        return frame(kind, head + unhex(fields["replies"]))
+    if kind == "BatchHead":
+        return frame(kind, struct.pack(">QIH", fields["round"], fields["slots"],
+                                       fields["slot_len"]))
+    return frame(kind, unhex(fields["piece"]))
+
+
+# Section 13: control messages, with as much of MessagePack as they need.
+
+REASONS = {
+    "Refused": {"Version", "Network", "Full", "ShuttingDown"},
+    "Abort": {"AlreadyRun", "NotRecorded", "Busy", "BadBatch", "Unreachable", "TooSlow",
+              "WrongCount", "ShuttingDown"},
+    "Goodbye": {"ShuttingDown", "Idle", "Protocol"},
+}
+MESSAGES = {
+    "Hello": ["protocol", "network"],
+    "Welcome": ["protocol"],
+    "Refused": ["reason"],
+    "Abort": ["round", "reason"],
+    "Goodbye": ["reason"],
+}
+
+
+def pack(value):
+    if isinstance(value, str):
+        return be(0xA0 | len(value), 1) + value.encode()
+    if isinstance(value, dict):
+        return be(0x80 | len(value), 1) + b"".join(pack(k) + pack(v) for k, v in value.items())
+    if isinstance(value, list):
+        return b"\xdc" + be(len(value), 2) + b"".join(map(pack, value))
+    if value < 0x80:
+        return be(value, 1)
+    width = next(w for w in (1, 2, 4, 8) if value < 1 << 8 * w)
+    return be({1: 0xCC, 2: 0xCD, 4: 0xCE, 8: 0xCF}[width], 1) + be(value, width)
+
+
+def unpack(data, at=0):
+    """One value in its shortest encoding, and where it ends. Nothing else is understood."""
+    try:
+        first, at = data[at], at + 1
+    except IndexError:
+        raise Bad("end") from None
+    if first < 0x80:
+        return first, at
+    if first in (0xCC, 0xCD, 0xCE, 0xCF):
+        end = at + (1 << first - 0xCC)
+        return int.from_bytes(data[at:end], "big"), end
+    if first & 0xE0 == 0xA0:
+        end = at + (first & 0x1F)
+        return data[at:end].decode("ascii", "replace"), end
+    if first & 0xF0 == 0x80:
+        value = {}
+        for _ in range(first & 0x0F):
+            name, at = unpack(data, at)
+            if not isinstance(name, str) or name in value:
+                raise Bad("name")
+            value[name], at = unpack(data, at)
+        return value, at
+    if first == 0xDC:
+        items = []
+        count, at = int.from_bytes(data[at:at + 2], "big"), at + 2
+        for _ in range(count):
+            item, at = unpack(data, at)
+            items.append(item)
+        return items, at
+    raise Bad("type")
+
+
+def decode_control(body):
+    message, _ = unpack(body)
+    if pack(message) != body:
+        raise Bad("encoding")
+    if not isinstance(message, dict) or len(message) != 1:
+        raise Bad("message")
+    [(name, fields)] = message.items()
+    if not isinstance(fields, dict) or list(fields) != MESSAGES.get(name):
+        raise Bad("fields")
+    for field, value in fields.items():
+        good = {
+            "protocol": lambda v: type(v) is int and v < 1 << 16,
+            "round": lambda v: type(v) is int,
+            "network": lambda v: isinstance(v, list) and len(v) == 32
+            and all(type(byte) is int and byte < 256 for byte in v),
+            "reason": lambda v: v in REASONS[name],
+        }[field]
+        if not good(value):
+            raise Bad(field)
+    return message
+
+
+# The files.
+
+class Checks:
+    """Counts what holds and says what does not."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def equal(self, what, got, expected):
+        if got == expected:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"  FAILED {what}: {short(got)} is not {short(expected)}")
+
+    def refused(self, what, step, function, *arguments):
+        """`step` None: any refusal will do."""
+        try:
+            function(*arguments)
+            at = "nothing"
+        except Bad as bad:
+            at = bad.args[0]
+        self.equal(what, at if step else at != "nothing", step or True)
+
+    def complete(self, what, table, *names):
+        """Every field of a table is one that is checked here."""
+        self.equal(f"fields of {what}", set(table), set(names))
+
+
+def differences(these, those):
+    return sum(this != that for this, that in zip(these, those, strict=True))
+
+
+def short(value):
+    text = value.hex() if isinstance(value, bytes) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_onion(file, c):
+    c.complete("the file", file, "inputs", "hop_publics", "request", "onions", "reply_keys",
+               "replies", "bad_onions", "bad_replies")
+    given = file["inputs"]
+    c.complete("the inputs", given, "round", "hop_secrets", "ephemeral_secrets", "dead_drop",
+               "message", "answer")
+    secrets = [unhex(secret) for secret in given["hop_secrets"]]
+    chain = [x25519_public(secret) for secret in secrets]
+    request = unhex(given["dead_drop"]) + unhex(given["message"])
+    c.equal("hop_publics", [public.hex() for public in chain], file["hop_publics"])
+    c.equal("request", request.hex(), file["request"])
+    ephemerals = [unhex(secret) for secret in given["ephemeral_secrets"]]
+    onions, reply_keys = seal_onion(request, chain, ephemerals, given["round"])
+    c.equal("onions", [onion.hex() for onion in onions], file["onions"])
+    c.equal("reply_keys", [key.hex() for key in reply_keys], file["reply_keys"])
+    for hop, secret in enumerate(secrets):
+        inner, reply_key = peel(unhex(file["onions"][hop]), secret, given["round"], hop)
+        c.equal(f"hop {hop} peels", inner.hex(), file["onions"][hop + 1])
+        c.equal(f"hop {hop} derives", reply_key.hex(), file["reply_keys"][hop])
+    replies = [unhex(given["answer"])]
+    for reply_key in reversed(reply_keys):
+        replies.append(AESGCM(reply_key).encrypt(NONCE, replies[-1], None))
+    c.equal("replies", [reply.hex() for reply in replies], file["replies"])
+    home = open_reply(unhex(file["replies"][-1]), reply_keys)
+    c.equal("the reply opens", home.hex(), given["answer"])
+    for bad in file["bad_onions"]:
+        c.complete(bad["name"], bad, "name", "hop", "round", "hop_secret", "onion", "sound")
+        c.equal(f"{bad['name']}: sound", bad["sound"], False)
+        hop = min(bad["hop"], len(chain) - 1)
+        good = (hop, given["round"], given["hop_secrets"][hop], file["onions"][hop])
+        c.equal(f"{bad['name']}: number of faults", differences(
+            (bad["hop"], bad["round"], bad["hop_secret"], bad["onion"]), good), 1)
+        step = "zero" if "low-order" in bad["name"] else "tag"
+        c.refused(bad["name"], step, peel, unhex(bad["onion"]), unhex(bad["hop_secret"]),
+                  bad["round"], bad["hop"])
+        if step == "zero":
+            ephemeral, sealed = unhex(bad["onion"])[:32], unhex(bad["onion"])[32:]
+            keys = layer_keys(bytes(32), ephemeral, chain[bad["hop"]], bad["round"], bad["hop"])
+            inner = AESGCM(keys[0]).decrypt(NONCE, sealed, None).hex()
+            c.equal(f"{bad['name']}: the tag does fit", inner, file["onions"][bad["hop"] + 1])
+    for bad in file["bad_replies"]:
+        c.complete(bad["name"], bad, "name", "reply", "opens")
+        c.equal(f"{bad['name']}: opens", bad["opens"], False)
+        c.refused(bad["name"], None, open_reply, unhex(bad["reply"]), reply_keys)
+
+
+CONTEXT = ("sender", "recipient", "session", "round", "slot", "direction", "network",
+           "encryption_key", "authentication_key")
+FAULTS = {"mac": [1], "signature": [0, 1], "content": [0]}
+
+
+def check_peer_message(file, c):
+    c.complete("the file", file, "identities", "good", "bad")
+    secrets = {}
+    for member in file["identities"]:
+        c.complete(member["name"], member, "name", "secret", "public", "hash")
+        secret = p256_secret(unhex(member["secret"]))
+        public = compressed(secret)
+        secrets[public.hex()] = secret
+        c.equal(f"{member['name']}: public", public.hex(), member["public"])
+        c.equal(f"{member['name']}: hash", key_hash(public).hex(), member["hash"])
+    for good in file["good"]:
+        name, context = good["name"], good["context"]
+        c.complete(name, good, "name", "context", "iv", "fields", "content", "signature", "message")
+        c.complete(f"{name}: context", context, *CONTEXT)
+        content = encode_content(good["fields"])
+        c.equal(f"{name}: content", content.hex(), good["content"])
+        signature, message = seal_message(
+            context, secrets[context["sender"]], unhex(good["iv"]), content)
+        c.equal(f"{name}: signature", signature.hex(), good["signature"])
+        c.equal(f"{name}: message", message.hex(), good["message"])
+        c.equal(f"{name}: opens", open_message(context, unhex(good["message"])), good["fields"])
+        lower, higher = sorted([context["sender"], context["recipient"]])
+        direction = [lower, higher].index(context["sender"])
+        c.equal(f"{name}: direction", context["direction"], direction)
+    for bad in file["bad"]:
+        c.complete(bad["name"], bad, "name", "context", "message", "opens", "fails_at")
+        c.complete(f"{bad['name']}: context", bad["context"], *CONTEXT)
+        # All are made of the first good one. Behind a tag that fits nothing can be altered.
+        good, step = file["good"][0], bad["fails_at"]
+        faults = differences(bad["context"].values(), good["context"].values())
+        faults += step == "mac" and bad["message"] != good["message"]
+        c.equal(f"{bad['name']}: faults outside", faults in FAULTS[step], True)
+        c.equal(f"{bad['name']}: opens", bad["opens"], False)
+        c.refused(bad["name"], bad["fails_at"], open_message, bad["context"],
+                  unhex(bad["message"]))
+
+
+def check_keywheel(file, c):
+    c.complete("the file", file, "inputs", "lower_public", "higher_public", "ecdh_x", "root",
+               "session_id", "origin", "epochs", "rounds")
+    given = file["inputs"]
+    c.complete("the inputs", given, "secrets", "created", "network", "rounds")
+    members = sorted((p256_secret(unhex(s)) for s in given["secrets"]), key=compressed)
+    lower, higher = map(compressed, members)
+    c.equal("lower_public", lower.hex(), file["lower_public"])
+    c.equal("higher_public", higher.hex(), file["higher_public"])
+    shared = members[0].exchange(ec.ECDH(), members[1].public_key())
+    c.equal("ecdh_x", shared.hex(), file["ecdh_x"])
+    root = derive("SessionRoot", 32, shared, lower, higher, unhex(given["network"]))
+    c.equal("root", root.hex(), file["root"])
+    c.equal("session_id", derive("SessionId", 32, root).hex(), file["session_id"])
+    origin = max(given["created"])
+    c.equal("origin", origin, file["origin"])
+    epochs = wheel_epochs(root, origin // 4096, given["rounds"][-1] // 4096)
+    c.equal("epochs", [
+        {"epoch": epoch, "secret": secret.hex(), "first_round": 4096 * epoch, "start": start.hex()}
+        for epoch, (secret, start) in epochs.items()], file["epochs"])
+    c.equal("number of rounds", len(file["rounds"]), len(given["rounds"]))
+    for turn, round_ in zip(file["rounds"], given["rounds"], strict=False):
+        c.complete(f"round {round_}", turn, "round", "secret", "slots")
+        secret = wheel_round(epochs, round_)
+        c.equal("round", round_, turn["round"])
+        c.equal(f"round {round_}: secret", secret.hex(), turn["secret"])
+        slots = [wheel_slot(secret, round_, slot) for slot in (0, 1)]
+        c.equal(f"round {round_}: slots", slots, turn["slots"])
+
+
+def check_network(file, c):
+    c.complete("the file", file, "good", "bad")
+    for good in file["good"]:
+        c.complete(good["name"], good, "name", "file", "hashed", "id")
+        hashed = network_hashed(good["file"])
+        c.equal(f"{good['name']}: hashed", hashed.hex(), good["hashed"])
+        c.equal(f"{good['name']}: id", derive("NetworkId", 32, hashed).hex(), good["id"])
+    for bad in file["bad"]:
+        c.complete(bad["name"], bad, "name", "file", "parses")
+        c.equal(f"{bad['name']}: parses", bad["parses"], False)
+        c.refused(bad["name"], None, network_hashed, bad["file"])
+
+
+def check_card(file, c):
+    c.complete("the file", file, "good", "bad")
+    for good in file["good"]:
+        c.complete(good["name"], good, "name", "identity", "created", "network", "bytes", "card")
+        encoded = encode_card(good)
+        c.equal(f"{good['name']}: bytes", encoded.hex(), good["bytes"])
+        c.equal(f"{good['name']}: card", card_line(encoded), good["card"])
+        c.equal(f"{good['name']}: decodes", decode_card(f" {good['card']}\n"), encoded)
+    for bad in file["bad"]:
+        c.complete(bad["what"], bad, "what", "card", "fault")
+        c.refused(bad["what"], bad["fault"], decode_card, bad["card"])
+
+
+def check_frames(file, c):
+    c.complete("the file", file, "hops", "lanes", "good", "bad")
+    shape = file["hops"], file["lanes"]
+    for good in file["good"]:
+        name = good["fields"]["kind"]
+        c.complete(name, good, "from", "fields", "frame")
+        c.equal(f"{name}: encodes", encode_frame(good["fields"]).hex(), good["frame"])
+        fields = decode_frame(unhex(good["frame"]), good["from"], *shape)
+        c.equal(f"{name}: decodes", fields, good["fields"])
+    for bad in file["bad"]:
+        c.complete(bad["name"], bad, "name", "from", "frame", "refused_by")
+        c.refused(bad["name"], bad["refused_by"], decode_frame, unhex(bad["frame"]), bad["from"],
+                  *shape)
+
+
+def check_control(file, c):
+    c.complete("the file", file, "good", "bad")
+    for good in file["good"]:
+        c.complete(str(good["message"])[:20], good, "message", "frame")
+        c.equal(good["message"], frame("Control", pack(good["message"])).hex(), good["frame"])
+        c.equal("it decodes", decode_control(unhex(good["frame"])[4:]), good["message"])
+    for bad in file["bad"]:
+        c.complete(bad["name"], bad, "name", "body", "decodes")
+        c.equal(f"{bad['name']}: decodes", bad["decodes"], False)
+        c.refused(bad["name"], None, decode_control, unhex(bad["body"]))
+
+
+FILES = {
+    "onion-1-hop.json": check_onion,
+    "onion-3-hops.json": check_onion,
+    "peer-message.json": check_peer_message,
+    "dead-drops-and-keywheel.json": check_keywheel,
+    "network-id.json": check_network,
+    "card.json": check_card,
+    "frames.json": check_frames,
+    "control.json": check_control,
+}
+
+
+def main():
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    passed = failed = 0
+    for name, check in FILES.items():
+        checks = Checks()
+        try:
+            check(json.loads((folder / name).read_text(encoding="utf-8")), checks)
+        except Exception as error:  # An altered vector can break anything; the others go on.
+            checks.equal("it can be read", f"{type(error).__name__}: {error}", "no error")
+        print(f"{name}: {checks.passed} passed, {checks.failed} failed")
+        passed, failed = passed + checks.passed, failed + checks.failed
+    unknown = {path.name for path in folder.glob("*.json")} - set(FILES)
+    for name in sorted(unknown):
+        print(f"{name}: nothing here checks it")
+    failed += len(unknown)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
