@@ -308,7 +308,8 @@ fn too_many_rounds_away_lose_the_oldest() {
     let mut person = Person::new(1, "Alice", &server);
     person.connect(start());
     for r in 0..=MAX_ROUNDS_AWAY as u64 {
-        person.answer(Round(FIRST.0 + r));
+        person.take(start(), &announcement(Round(FIRST.0 + r))).unwrap();
+        assert_eq!(person.settle().len(), 1);
     }
     assert_eq!((person.client.away.len(), person.client.counters.failed), (MAX_ROUNDS_AWAY, 1));
     // Its replies are not a mistake of the server, only of no use any more.
@@ -317,6 +318,22 @@ fn too_many_rounds_away_lose_the_oldest() {
     assert_eq!(person.take(start(), &late), Ok(()));
     person.client.handle_disconnected(start());
     assert!(person.client.away.is_empty());
+}
+
+#[test]
+fn rounds_that_never_come_back_are_given_up() {
+    let server = Server::new(1);
+    let mut person = Person::new(1, "Alice", &server);
+    person.connect(start());
+    person.answer(FIRST);
+    let later = Round(FIRST.0 + 60);
+    person.answer(later);
+    let failed = |notice: &Notice| {
+        matches!(notice, Notice::Round { round: FIRST, outcome, .. }
+        if *outcome == Outcome::Failed)
+    };
+    assert!(person.notices.iter().any(failed));
+    assert_eq!((person.client.away.len(), person.client.counters.failed), (1, 1));
 }
 
 #[test]
