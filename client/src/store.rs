@@ -6,6 +6,7 @@
 
 mod database;
 mod files;
+mod mark;
 
 use std::fs::File;
 use std::io;
@@ -21,9 +22,12 @@ use zeroize::Zeroizing;
 
 use crate::client::Change;
 use crate::contact::{Contact, Name, NetworkTag};
-use crate::conversation::state::ConversationState;
+use crate::conversation::state::{self, ConversationState, Received};
 use crate::identity::Identity;
 use database::{Database, Local};
+use mark::Step;
+
+pub use mark::ShownMark;
 
 const KEY_FILE: &str = "identity.key";
 const NETWORK_FILE: &str = "network.toml";
@@ -255,6 +259,28 @@ impl Home {
     /// [`HomeError`] if the database cannot be read.
     pub fn conversation(&self, partner: &IdentityPublic) -> Result<ConversationState, HomeError> {
         self.database.conversation(partner)
+    }
+
+    /// What marks, faster than a commit, that something of this conversation is shown; and the
+    /// text of which nobody knows whether it was shown when an earlier run was killed.
+    ///
+    /// What was marked and not committed is committed first: it will not be notified again.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the mark's file or the database cannot be used.
+    pub fn shown_mark(
+        &mut self,
+        partner: &IdentityPublic,
+    ) -> Result<(ShownMark, Option<Received>), HomeError> {
+        let mark = ShownMark::open(&self.dir, *partner)?;
+        let Some((through, step)) = mark.last() else {
+            return Ok((mark, None));
+        };
+        let mut unshown = self.conversation(partner)?.unshown.into_iter();
+        let interrupted = unshown.find(|text| text.seq == through && step == Step::Begun);
+        let shown = state::Change::Shown { through };
+        self.commit(&[Change::Conversation(*partner, shown)])?;
+        Ok((mark, interrupted))
     }
 
     /// Makes changes durable, all or none.

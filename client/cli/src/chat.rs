@@ -12,8 +12,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use talaria_client::contact::{CARD_PREFIX, Card, Contact};
+use talaria_client::conversation::state::Received;
 use talaria_client::net::{self, Event, Input, Ports, RunError, Summary};
-use talaria_client::store::Home;
+use talaria_client::store::{Home, ShownMark};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -30,14 +31,18 @@ pub(crate) struct Front {
     pub(crate) leave: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) input: mpsc::Sender<Input>,
-    pub(crate) shown: mpsc::UnboundedSender<u32>,
+    shown: mpsc::UnboundedSender<u32>,
+    mark: ShownMark,
+    /// What was being shown when an earlier run was killed.
+    pub(crate) interrupted: Option<Received>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<Result<Summary, RunError>>,
 }
 
 impl Front {
-    fn start(home: Home, contact: Contact, args: &Chat) -> Self {
+    fn start(mut home: Home, contact: Contact, args: &Chat) -> Result<Self, CliError> {
+        let (mark, interrupted) = home.shown_mark(&contact.key)?;
         let partner = contact.name.to_string();
         let (input, input_end) = mpsc::channel(INPUTS_WAITING);
         let (shown, shown_end) = mpsc::unbounded_channel();
@@ -46,7 +51,19 @@ impl Front {
         let ports = Ports { input: input_end, shown: shown_end, output, stop: stop_end };
         let run = tokio::spawn(net::run(home, contact, ports));
         let (leave, timeout) = (args.leave, args.timeout);
-        Self { partner, leave, timeout, input, shown, events, stop: Some(stop), run }
+        let stop = Some(stop);
+        Ok(Self { partner, leave, timeout, input, shown, mark, interrupted, events, stop, run })
+    }
+
+    /// Shows the text with this `seq`, so that even a kill leaves a trace of how far it came.
+    pub(crate) fn show<E>(&self, seq: u32, show: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        // Without marks, a kill right now would let the text be shown again, and nothing worse.
+        let _ = self.mark.begin(seq);
+        show()?;
+        let _ = self.mark.done(seq);
+        // The client has ended if nobody listens; its next run takes up the mark.
+        let _ = self.shown.send(seq);
+        Ok(())
     }
 
     /// Asks the client to end.
@@ -81,7 +98,7 @@ pub(crate) fn chat(dir: &Path, args: &Chat, json: bool) -> Result<ExitCode, CliE
         .map_err(CliError::Runtime)?;
     let on_terminal = !json && io::stdin().is_terminal() && io::stdout().is_terminal();
     let code = runtime.block_on(async {
-        let front = Front::start(home, contact, args);
+        let front = Front::start(home, contact, args)?;
         if on_terminal { screen::show(front).await } else { plain::show(front, json).await }
     });
     // A thread may still wait for standard input, and will for ever.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use talaria_client::conversation::state::Received;
 use talaria_client::net;
 use talaria_client::{Interference, Notice, Presence, Way};
 use talaria_wire::frame::Outcome;
@@ -34,6 +35,14 @@ pub(crate) enum Event {
         count: u16,
     },
     Message {
+        id: u32,
+        from: String,
+        text: String,
+        round: u64,
+        sent_ms: u64,
+    },
+    /// A message of which nobody knows whether it was printed before a kill.
+    Repeated {
         id: u32,
         from: String,
         text: String,
@@ -75,7 +84,19 @@ impl Event {
         }
     }
 
-    fn from_notice(notice: &Notice, partner: &str) -> Self {
+    /// A message of `partner` that may have been printed when an earlier run was killed.
+    pub(crate) fn repeated(received: &Received, partner: &str) -> Self {
+        Self::Repeated {
+            id: received.id.0,
+            from: partner.to_owned(),
+            text: received.text.as_str().to_owned(),
+            round: received.round.0,
+            sent_ms: received.sent_ms,
+        }
+    }
+
+    /// The event for something that the client tells.
+    pub(crate) fn from_notice(notice: &Notice, partner: &str) -> Self {
         match notice {
             Notice::Ready { unacknowledged } => {
                 Self::Ready { partner: partner.to_owned(), unacknowledged: *unacknowledged }

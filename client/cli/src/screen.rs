@@ -8,11 +8,11 @@ use std::io::{self, Write};
 use std::process;
 use std::time::Duration;
 
-use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{
     self, DisableBracketedPaste, EnableBracketedPaste, Event as Key, KeyEventKind,
 };
 use ratatui::crossterm::execute;
+use ratatui::{DefaultTerminal, Frame};
 use talaria_client::net::Input;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -49,8 +49,11 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(front: Front) -> Self {
-        let app = App::new(front.partner.clone());
+    fn new(mut front: Front) -> Self {
+        let mut app = App::new(front.partner.clone());
+        if let Some(received) = front.interrupted.take() {
+            app.take_message(received.text.as_str(), received.sent_ms);
+        }
         let deadline = front.timeout.map(|timeout| (Instant::now() + timeout, TIMED_OUT));
         Self { front, app, deadline, code: 0, stopping: false }
     }
@@ -67,10 +70,10 @@ impl Screen {
                     None => break,
                     Some(event) => {
                         if let Some(seq) = self.app.take_in(event) {
-                            terminal
-                                .draw(|frame| view::draw(&mut self.app, frame))
+                            let draw = |frame: &mut Frame<'_>| view::draw(&mut self.app, frame);
+                            self.front
+                                .show(seq, || terminal.draw(draw).map(|_| ()))
                                 .map_err(CliError::Terminal)?;
-                            let _ = self.front.shown.send(seq);
                         }
                     }
                 },

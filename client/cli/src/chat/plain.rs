@@ -6,6 +6,7 @@ use std::process;
 use std::time::Duration;
 
 use talaria_client::Notice;
+use talaria_client::conversation::state::Received;
 use talaria_client::net::{self, Input};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -36,6 +37,9 @@ pub(super) async fn show(mut front: Front, json: bool) -> Result<u8, CliError> {
     let mut plain = Plain { json, partner: front.partner.clone(), ..Plain::default() };
     let mut timeout = pin!(wait(front.timeout));
     let mut ended_by = None;
+    if let Some(received) = front.interrupted.take() {
+        plain.repeat(&received).map_err(CliError::Output)?;
+    }
     let result = loop {
         let printed = tokio::select! {
             event = front.events.recv() => match event {
@@ -85,7 +89,8 @@ async fn wait(timeout: Option<Duration>) {
 impl Plain {
     /// Prints an event; a message is marked as shown after that.
     fn show(&mut self, event: &net::Event, front: &Front) -> io::Result<()> {
-        if self.json {
+        let message = matches!(event, net::Event::Notice(Notice::Message { .. }));
+        if self.json && !message {
             events::print(&Event::from_net(event, &self.partner))?;
         }
         match event {
@@ -106,13 +111,12 @@ impl Plain {
 
     fn show_notice(&mut self, notice: &Notice, front: &Front) -> io::Result<()> {
         match notice {
-            Notice::Message { from, text, seq, .. } => {
-                if !self.json {
-                    events::print_line(&format!("{from}: {}", tame::line(text.as_str())))?;
+            Notice::Message { from, text, seq, .. } => front.show(*seq, || {
+                if self.json {
+                    return events::print(&Event::from_notice(notice, &self.partner));
                 }
-                // The client has ended if nobody listens; the text comes again next time.
-                let _ = front.shown.send(*seq);
-            }
+                events::print_line(&format!("{from}: {}", tame::line(text.as_str())))
+            })?,
             Notice::Ready { .. } if !self.connected => {
                 self.connected = true;
                 self.say(&format!("connected, talking to {}", self.partner));
@@ -129,6 +133,17 @@ impl Plain {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Whether standard output has it already nobody knows, so it does not go there again.
+    fn repeat(&self, received: &Received) -> io::Result<()> {
+        if self.json {
+            return events::print(&Event::repeated(received, &self.partner));
+        }
+        let line = tame::line(received.text.as_str());
+        let why = "the last run was killed while it showed this line, so here it is once more";
+        eprintln!("talaria: {why}:\n{}: {line}", self.partner);
         Ok(())
     }
 

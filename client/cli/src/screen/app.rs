@@ -93,9 +93,7 @@ impl App {
     pub(super) fn take_in(&mut self, event: Event) -> Option<u32> {
         match event {
             Event::Notice(Notice::Message { text, sent_ms, seq, .. }) => {
-                let time = clock_time(sent_ms);
-                self.receiving = None;
-                self.push(Item::Theirs { text: text.as_str().to_owned(), time });
+                self.take_message(text.as_str(), sent_ms);
                 return Some(seq);
             }
             Event::Notice(notice) => self.take_notice(&notice),
@@ -103,6 +101,13 @@ impl App {
             Event::Disconnected { reason, .. } => self.link = Link::Down(reason),
         }
         None
+    }
+
+    /// Something that the partner has said.
+    pub(super) fn take_message(&mut self, text: &str, sent_ms: u64) {
+        let time = clock_time(sent_ms);
+        self.receiving = None;
+        self.push(Item::Theirs { text: text.to_owned(), time });
     }
 
     fn take_notice(&mut self, notice: &Notice) {
