@@ -197,6 +197,15 @@ pub(crate) fn print(object: &impl Serialize) -> io::Result<()> {
     print_line(&line)
 }
 
+/// Prints an event of a chat. One that belongs to no round gets the newest one.
+pub(crate) fn print_in(newest: Option<u64>, event: &Event) -> io::Result<()> {
+    let mut object = serde_json::to_value(event)?;
+    if object["round"].is_null() {
+        object["round"] = newest.into();
+    }
+    print(&object)
+}
+
 /// Prints one line, and sees to it that it leaves.
 pub(crate) fn print_line(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();

@@ -27,6 +27,8 @@ struct Plain {
     input_ended: bool,
     connected: bool,
     delivered: u64,
+    /// The newest round that has come back.
+    round: Option<u64>,
     finished: bool,
 }
 
@@ -89,9 +91,12 @@ async fn wait(timeout: Option<Duration>) {
 impl Plain {
     /// Prints an event; a message is marked as shown after that.
     fn show(&mut self, event: &net::Event, front: &Front) -> io::Result<()> {
+        if let net::Event::Notice(Notice::Round { round, .. }) = event {
+            self.round = Some(round.0);
+        }
         let message = matches!(event, net::Event::Notice(Notice::Message { .. }));
         if self.json && !message {
-            events::print(&Event::from_net(event, &self.partner))?;
+            self.print(&Event::from_net(event, &self.partner))?;
         }
         match event {
             net::Event::Notice(notice) => self.show_notice(notice, front),
@@ -113,7 +118,7 @@ impl Plain {
         match notice {
             Notice::Message { from, text, seq, .. } => front.show(*seq, || {
                 if self.json {
-                    return events::print(&Event::from_notice(notice, &self.partner));
+                    return self.print(&Event::from_notice(notice, &self.partner));
                 }
                 events::print_line(&format!("{from}: {}", tame::line(text.as_str())))
             })?,
@@ -139,7 +144,7 @@ impl Plain {
     /// Whether standard output has it already nobody knows, so it does not go there again.
     fn repeat(&self, received: &Received) -> io::Result<()> {
         if self.json {
-            return events::print(&Event::repeated(received, &self.partner));
+            return self.print(&Event::repeated(received, &self.partner));
         }
         let line = tame::line(received.text.as_str());
         let why = "the last run was killed while it showed this line, so here it is once more";
@@ -161,7 +166,7 @@ impl Plain {
         if !self.json {
             return Ok(());
         }
-        events::print(&Event::Error { code: "line", message, fatal: false, round: None, line })
+        self.print(&Event::Error { code: "line", message, fatal: false, round: None, line })
     }
 
     fn finish(&self, summary: net::Summary, ended_by: Option<u8>) -> io::Result<u8> {
@@ -176,7 +181,7 @@ impl Plain {
         let what = if code == TIMED_OUT { "timeout" } else { "interrupted" };
         eprintln!("error: {what}: {message}");
         if self.json {
-            events::print(&Event::Error {
+            self.print(&Event::Error {
                 code: what,
                 message,
                 fatal: true,
@@ -185,6 +190,10 @@ impl Plain {
             })?;
         }
         Ok(code)
+    }
+
+    fn print(&self, event: &Event) -> io::Result<()> {
+        events::print_in(self.round, event)
     }
 
     /// Tells a person, who is not there when a program reads the events.
