@@ -101,9 +101,11 @@ fn name(text: &str) -> Result<Name, String> {
     Name::new(text).map_err(|error| error.to_string())
 }
 
+/// A bare number is seconds, as with `timeout` and `sleep`.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = |_| "a duration looks like 90s, 10m or 1h30m".to_owned();
-    humantime::parse_duration(text).map_err(wrong)
+    let seconds = text.parse().map(Duration::from_secs);
+    seconds.or_else(|_| humantime::parse_duration(text).map_err(wrong))
 }
 
 #[cfg(test)]
@@ -125,9 +127,9 @@ mod tests {
     #[test]
     fn durations() {
         let ms = |text| duration(text).map(|d| d.as_millis()).ok();
-        assert_eq!((ms("500ms"), ms("90s")), (Some(500), Some(90_000)));
+        assert_eq!((ms("500ms"), ms("90s"), ms("90")), (Some(500), Some(90_000), Some(90_000)));
         assert_eq!((ms("10m"), ms("1h30m")), (Some(600_000), Some(5_400_000)));
-        for wrong in ["", "x", "1y2", "-3s", "90"] {
+        for wrong in ["", "x", "1y2", "-3s"] {
             assert_eq!(ms(wrong), None, "{wrong}");
         }
     }
