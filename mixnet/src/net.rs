@@ -2,8 +2,10 @@
 
 pub mod clock;
 pub mod connection;
+mod door;
 pub mod entry;
 pub mod frames;
+pub mod greeting;
 pub mod hop;
 pub mod link;
 pub mod report;

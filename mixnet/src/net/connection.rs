@@ -15,7 +15,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::entry::Guest;
+use super::door::Guest;
 use super::frames::{FrameReader, ReadError, write};
 use crate::admission::{Seat, Seats};
 
@@ -147,7 +147,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         match news {
             Ok(News::Announced(frame)) => buffer.extend_from_slice(&frame),
             Ok(News::Over(over)) => {
-                if let Some(seat) = over.seats.get(&self.guest.client) {
+                if let Some(seat) = over.seats.get(&self.guest.client()) {
                     over.put_frame(*seat, self.shape, buffer);
                 }
             }

@@ -1,17 +1,16 @@
 //! The entry on the network: accepts clients, runs the round clock, talks to the first hop.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use talaria_wire::control::{AbortReason, Control, Refusal};
-use talaria_wire::frame::{Accepts, Announcement, Submission};
+use talaria_wire::control::AbortReason;
+use talaria_wire::frame::{Accepts, Announcement};
 use talaria_wire::network_file::NetworkId;
-use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::{Batch, Round as RoundNumber, UnixMillis};
-use tokio::io::split;
+use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
@@ -19,11 +18,13 @@ use tracing::{debug, info, warn};
 use super::HANDSHAKE;
 use super::clock::Clock;
 use super::connection::{Connection, News, RoundOver, idle_limit};
-use super::frames::{FrameReader, GreetingError, read_control, write};
+use super::door::{Door, Guest};
+use super::frames::FrameReader;
+use super::greeting::{GreetingError, answer_hello, read_hello};
 use super::link::{LinkEvent, LinkMessage, Onward, OnwardConfig};
 use super::report::{EntryReport, Report, Reports};
 use super::shutdown::{Shutdown, TaskGuard, Tasks};
-use crate::admission::{ClientId, NotAdmitted, Seat, Seats};
+use crate::admission::Seats;
 use crate::entry::{Action, Entry, EntryConfig};
 
 /// News that a client may be behind before it is cut off.
@@ -44,30 +45,6 @@ pub struct EntryNodeConfig {
     pub onward: OnwardConfig,
 }
 
-/// What connections share with the round clock.
-#[derive(Debug)]
-struct Door {
-    entry: Mutex<Entry>,
-    clock: Clock,
-    /// The round clock has something to do.
-    due: Notify,
-}
-
-impl Door {
-    fn submit(&self, client: ClientId, submission: Submission<'_>) -> Result<Seat, NotAdmitted> {
-        let mut entry = self.entry();
-        let seat = entry.submit(self.clock.now(), client, submission)?;
-        if entry.has_actions() {
-            self.due.notify_one();
-        }
-        Ok(seat)
-    }
-
-    fn entry(&self) -> MutexGuard<'_, Entry> {
-        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Runs an entry on `listener` until it is asked to stop and every client has its last reply.
 pub async fn run(
     config: EntryNodeConfig,
@@ -77,11 +54,7 @@ pub async fn run(
 ) {
     let clock = Clock::start();
     let (news, _) = broadcast::channel(MAX_BEHIND);
-    let door = Arc::new(Door {
-        entry: Mutex::new(Entry::new(config.entry, clock.now())),
-        clock,
-        due: Notify::new(),
-    });
+    let door = Arc::new(Door::new(Entry::new(config.entry, clock.now()), clock));
     let tasks = Tasks::new();
     let reception = Arc::new(Reception {
         door: door.clone(),
@@ -156,57 +129,22 @@ async fn accept(
 }
 
 type Stream = tokio_rustls::server::TlsStream<TcpStream>;
-type Hosted = Connection<tokio::io::ReadHalf<Stream>, tokio::io::WriteHalf<Stream>>;
+type Hosted = Connection<ReadHalf<Stream>, WriteHalf<Stream>>;
 
 impl Reception {
     async fn greet(&self, acceptor: TlsAcceptor, tcp: TcpStream) -> Result<Hosted, GreetingError> {
         tcp.set_nodelay(true)?;
         let (reader, mut writer) = split(acceptor.accept(tcp).await?);
         let mut frames = FrameReader::new(reader, Accepts::FromClient(self.shape));
-        let admitted = match read_control(&mut frames).await? {
-            Control::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
-                Err(Refusal::Version)
-            }
-            Control::Hello { network, .. } if network != self.network => Err(Refusal::Network),
-            Control::Hello { .. } => self.door.entry().connect(),
-            _ => return Err(GreetingError::Unexpected),
+        let answer = match read_hello(&mut frames, self.network).await? {
+            Ok(()) => Guest::admit(&self.door),
+            Err(reason) => Err(reason),
         };
-        match admitted {
-            Ok(client) => {
-                let guest = Guest { client, door: self.door.clone() };
-                // Subscribed before the welcome, so that no announcement falls between the two.
-                let news = self.news.subscribe();
-                let welcome = Control::Welcome { protocol: PROTOCOL_VERSION };
-                write(&mut writer, &welcome.to_frame()).await?;
-                let (shape, idle) = (self.shape, self.idle);
-                Ok(Connection { guest, shape, idle, frames, writer, news })
-            }
-            Err(reason) => {
-                write(&mut writer, &Control::Refused { reason }.to_frame()).await?;
-                Err(GreetingError::Refused(reason))
-            }
-        }
-    }
-}
-
-/// A client's place at the entry, given back when dropped.
-#[derive(Debug)]
-pub(super) struct Guest {
-    pub(super) client: ClientId,
-    door: Arc<Door>,
-}
-
-impl Guest {
-    /// Hands a submission to the round that collects.
-    pub(super) fn submit(&self, submission: Submission<'_>) -> Result<Seat, NotAdmitted> {
-        self.door.submit(self.client, submission)
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.door.entry().disconnect(self.door.clock.now(), self.client);
-        self.door.due.notify_one();
+        // Subscribed before the welcome, so that no announcement falls between the two.
+        let news = self.news.subscribe();
+        let guest = answer_hello(&mut writer, answer).await?;
+        let (shape, idle) = (self.shape, self.idle);
+        Ok(Connection { guest, shape, idle, frames, writer, news })
     }
 }
 
@@ -232,17 +170,17 @@ struct Rounds {
 impl Rounds {
     async fn drive(mut self, mut events: mpsc::Receiver<LinkEvent>, mut shutdown: Shutdown) {
         loop {
-            self.door.entry().handle_timeout(self.door.clock.now());
+            self.door.entry().handle_timeout(self.door.now());
             if self.act() {
                 return;
             }
             let deadline = self.door.entry().poll_timeout();
             let draining = self.door.entry().is_draining();
             tokio::select! {
-                () = self.door.clock.sleep_until(deadline) => {}
-                () = self.door.due.notified() => {}
+                () = self.door.clock().sleep_until(deadline) => {}
+                () = self.door.due() => {}
                 () = shutdown.asked(), if !draining => {
-                    self.door.entry().drain(self.door.clock.now());
+                    self.door.entry().drain(self.door.now());
                 }
                 event = events.recv() => match event {
                     Some(event) => self.handle_event(event),
@@ -266,7 +204,7 @@ impl Rounds {
     }
 
     fn announce(&mut self, round: RoundNumber, closes_at: UnixMillis) {
-        let left = closes_at.since(self.door.clock.now());
+        let left = closes_at.since(self.door.now());
         let closes_in_ms = u32::try_from(left).unwrap_or(u32::MAX);
         let frame = Announcement { round, closes_in_ms }.to_frame();
         let under_way = UnderWay {

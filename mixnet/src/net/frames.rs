@@ -2,7 +2,6 @@
 
 use std::io;
 
-use talaria_wire::control::{BadControl, Control};
 use talaria_wire::frame::{Accepts, FrameError, HEADER_LEN, Header, Kind};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -89,43 +88,11 @@ pub async fn write(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::
     written.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Why the greeting failed.
-#[derive(Debug, Error)]
-pub enum GreetingError {
-    /// Nothing could be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A control frame could not be understood.
-    #[error(transparent)]
-    Control(#[from] BadControl),
-    /// Another frame than the one that had to come.
-    #[error("the peer does not greet as it should")]
-    Unexpected,
-    /// The peer said no.
-    #[error(transparent)]
-    Refused(#[from] talaria_wire::control::Refusal),
-    /// Nothing could be written.
-    #[error("the connection broke: {0}")]
-    Io(#[from] io::Error),
-}
-
-/// Reads one control message.
-///
-/// # Errors
-/// [`GreetingError`] if something else comes.
-pub async fn read_control<R: AsyncRead + Unpin>(
-    frames: &mut FrameReader<R>,
-) -> Result<Control, GreetingError> {
-    match frames.next().await? {
-        (Kind::Control, body) => Ok(Control::decode(body)?),
-        _ => Err(GreetingError::Unexpected),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::greeting::read_control;
     use super::*;
-    use talaria_wire::control::Farewell;
+    use talaria_wire::control::{Control, Farewell};
     use talaria_wire::{Hops, RoundShape};
 
     fn accepts() -> Accepts {

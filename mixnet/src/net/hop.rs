@@ -10,13 +10,12 @@ use std::time::{Duration, Instant};
 
 use chacha20::ChaCha20Rng;
 use rayon::ThreadPool;
-use talaria_wire::control::{AbortReason, Control, Refusal};
+use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::OnionSecret;
 use talaria_wire::frame::Accepts;
 use talaria_wire::network_file::NetworkId;
-use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape};
-use tokio::io::split;
+use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -25,7 +24,8 @@ use tracing::{debug, info, warn};
 
 use super::HANDSHAKE;
 use super::clock::Clock;
-use super::frames::{FrameReader, GreetingError, read_control, write};
+use super::frames::FrameReader;
+use super::greeting::{GreetingError, answer_hello, read_hello};
 use super::link::{
     BrokenLink, LinkEvent, LinkMessage, LinkReader, Onward, OnwardConfig, write_message,
 };
@@ -181,49 +181,32 @@ async fn accept(node: Arc<Node>, listener: TcpListener, acceptor: TlsAcceptor) {
     }
 }
 
+type Stream = tokio_rustls::server::TlsStream<TcpStream>;
+type Halves = (FrameReader<ReadHalf<Stream>>, WriteHalf<Stream>);
+
+async fn greet(
+    node: &Node,
+    acceptor: TlsAcceptor,
+    tcp: TcpStream,
+) -> Result<Halves, GreetingError> {
+    tcp.set_nodelay(true)?;
+    let (reader, mut writer) = split(acceptor.accept(tcp).await?);
+    let mut frames = FrameReader::new(reader, Accepts::OnLink);
+    let answer = read_hello(&mut frames, node.network).await?;
+    answer_hello(&mut writer, answer).await?;
+    Ok((frames, writer))
+}
+
 /// Serves one connection from the server before this hop.
 async fn serve(node: Arc<Node>, acceptor: TlsAcceptor, tcp: TcpStream) {
-    let greeting = timeout(HANDSHAKE, async {
-        tcp.set_nodelay(true)?;
-        let (reader, mut writer) = split(acceptor.accept(tcp).await?);
-        let mut frames = FrameReader::new(reader, Accepts::OnLink);
-        let answer = match read_control(&mut frames).await? {
-            Control::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
-                Control::Refused { reason: Refusal::Version }
-            }
-            Control::Hello { network, .. } if network != node.network => {
-                Control::Refused { reason: Refusal::Network }
-            }
-            Control::Hello { .. } => Control::Welcome { protocol: PROTOCOL_VERSION },
-            _ => return Err(GreetingError::Unexpected),
-        };
-        write(&mut writer, &answer.to_frame()).await?;
-        match answer {
-            Control::Refused { reason } => Err(GreetingError::Refused(reason)),
-            _ => Ok((frames, writer)),
-        }
-    });
-    let (frames, mut writer) = match greeting.await {
+    let (frames, mut writer) = match timeout(HANDSHAKE, greet(&node, acceptor, tcp)).await {
         Ok(Ok(halves)) => halves,
         Ok(Err(error)) => return debug!(hop = %node.place, %error, "link refused"),
         Err(_) => return debug!(hop = %node.place, "link too slow to greet"),
     };
     let (replies, mut queue) = mpsc::channel(QUEUE);
     let slot_len = node.shape.onion_len_at(node.place);
-    let mut reader = LinkReader::new(frames, slot_len, node.max_slots);
-    let reading = async {
-        loop {
-            let message = timeout(node.silence, reader.next());
-            match message.await.unwrap_or(Err(BrokenLink::Silent)) {
-                Ok(LinkMessage::Batch(round, batch)) => {
-                    let unanswered = Unanswered::new(&node);
-                    tokio::spawn(run_round(unanswered, round, batch, replies.clone()));
-                }
-                Ok(LinkMessage::Abort(round, _)) => node.lost(round, AbortReason::Unreachable),
-                Err(error) => return debug!(hop = %node.place, %error, "link ended"),
-            }
-        }
-    };
+    let reader = LinkReader::new(frames, slot_len, node.max_slots);
     let writing = async {
         while let Some((message, _unanswered)) = queue.recv().await {
             if let Err(error) = write_message(&mut writer, &message).await {
@@ -232,18 +215,34 @@ async fn serve(node: Arc<Node>, acceptor: TlsAcceptor, tcp: TcpStream) {
         }
     };
     tokio::select! {
-        () = reading => {}
+        error = take_batches(&node, reader, replies) => {
+            debug!(hop = %node.place, %error, "link ended");
+        }
         () = writing => {}
     }
 }
 
+type Answers = mpsc::Sender<(LinkMessage, Unanswered)>;
+
+/// Starts a task for every batch that comes, until the link breaks.
+async fn take_batches(
+    node: &Arc<Node>,
+    mut reader: LinkReader<ReadHalf<Stream>>,
+    answers: Answers,
+) -> BrokenLink {
+    loop {
+        match timeout(node.silence, reader.next()).await.unwrap_or(Err(BrokenLink::Silent)) {
+            Ok(LinkMessage::Batch(round, batch)) => {
+                tokio::spawn(run_round(Unanswered::new(node), round, batch, answers.clone()));
+            }
+            Ok(LinkMessage::Abort(round, _)) => node.lost(round, AbortReason::Unreachable),
+            Err(error) => return error,
+        }
+    }
+}
+
 /// One round, from its arrival to its return.
-async fn run_round(
-    unanswered: Unanswered,
-    round: RoundNumber,
-    batch: Batch,
-    replies: mpsc::Sender<(LinkMessage, Unanswered)>,
-) {
+async fn run_round(unanswered: Unanswered, round: RoundNumber, batch: Batch, answers: Answers) {
     let node = unanswered.0.clone();
     let mut report = HopReport {
         round,
@@ -266,7 +265,7 @@ async fn run_round(
     };
     // The report goes first: whoever has the replies can rely on it being there.
     let _ = node.reports.send(Report::Hop(report));
-    let _ = replies.send((answer, unanswered)).await;
+    let _ = answers.send((answer, unanswered)).await;
 }
 
 async fn out_and_back(

@@ -23,7 +23,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tracing::{debug, info, warn};
 
-use super::frames::{FrameReader, GreetingError, ReadError, read_control, write};
+use super::frames::{FrameReader, ReadError, write};
+use super::greeting::{GreetingError, read_control};
 use super::{HANDSHAKE, tls};
 
 /// Batches that wait to be written to one link.

@@ -155,8 +155,35 @@ impl Pinned {
     }
 }
 
-fn only_tls13() -> Error {
-    Error::General("links speak TLS 1.3 only".to_owned())
+/// What both sides of a link do alike when they verify the other's key.
+macro_rules! verify_raw_keys {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Err(Error::General("links speak TLS 1.3 only".to_owned()))
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            key: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            self.check_signature(message, key, signature)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+        }
+
+        fn requires_raw_public_keys(&self) -> bool {
+            true
+        }
+    };
 }
 
 impl ServerCertVerifier for Pinned {
@@ -171,31 +198,7 @@ impl ServerCertVerifier for Pinned {
         self.check(end_entity, intermediates).map(|()| ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(only_tls13())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        key: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.check_signature(message, key, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
+    verify_raw_keys!();
 }
 
 impl ClientCertVerifier for Pinned {
@@ -212,29 +215,45 @@ impl ClientCertVerifier for Pinned {
         self.check(end_entity, intermediates).map(|()| ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(only_tls13())
+    verify_raw_keys!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{NamedGroup, ProtocolVersion};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    fn key() -> IdentitySecret {
+        IdentitySecret::generate(&mut rand::rng())
     }
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        key: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.check_signature(message, key, signature)
+    /// Whether a server that expects `client` and one who is `client_is` come together, and the
+    /// same the other way round.
+    async fn come_together(
+        (server, server_is): (&IdentitySecret, &IdentitySecret),
+        (client, client_is): (&IdentitySecret, &IdentitySecret),
+    ) -> bool {
+        let listening = link_server_config(server_is, *client.public()).unwrap();
+        let connecting = link_client_config(client_is, *server.public()).unwrap();
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let connect = TlsConnector::from(Arc::new(connecting)).connect(link_name(), near);
+        let accept = TlsAcceptor::from(Arc::new(listening)).accept(far);
+        let (near, far) = tokio::join!(connect, accept);
+        let Ok(far) = far else { return false };
+        let (_, session) = far.get_ref();
+        assert_eq!(session.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+        let group = session.negotiated_key_exchange_group().unwrap().name();
+        assert_eq!(group, NamedGroup::X25519MLKEM768);
+        assert_eq!(session.alpn_protocol(), Some(ALPN_LINK));
+        near.is_ok()
     }
 
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
+    #[tokio::test]
+    async fn only_the_pinned_keys_come_together() {
+        let (server, client, stranger) = (key(), key(), key());
+        assert!(come_together((&server, &server), (&client, &client)).await);
+        assert!(!come_together((&server, &stranger), (&client, &client)).await);
+        assert!(!come_together((&server, &server), (&client, &stranger)).await);
     }
 }
