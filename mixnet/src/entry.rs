@@ -1,7 +1,7 @@
 //! The entry without its sockets: who is connected, which round collects, who gets which reply.
 //!
-//! A round closes as soon as everybody who took part in the last one has submitted, or when its
-//! period is over; somebody who stays silent is waited for once.
+//! A round closes as soon as everybody who took part in one of the last ones has submitted, and at
+//! least half of all who are connected; or when its period is over.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,6 +11,11 @@ use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
 use crate::admission::{Admission, ClientId, NotAdmitted, Seat, Seats};
 use crate::schedule::{ScheduleConfig, Scheduler, Step};
+
+/// A client that lets so many rounds pass in a row is not waited for any more. One alone may be
+/// the doing of somebody who holds everybody's traffic up for a moment, to close the next round
+/// with a single client in it.
+const GIVEN_UP: u8 = 3;
 
 /// What the entry goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +79,18 @@ pub struct Entry {
 /// Whether a round waits for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
-    /// Has submitted lately, or has just come.
-    Awaited,
-    /// Let the last round pass.
-    Silent,
+    /// Has let this many rounds pass since it last submitted.
+    Here { silent: u8 },
     /// Came while this round was open: waited for from the next one on.
     New,
+}
+
+impl Presence {
+    const AWAITED: Self = Self::Here { silent: 0 };
+
+    fn is_awaited(self) -> bool {
+        matches!(self, Self::Here { silent } if silent < GIVEN_UP)
+    }
 }
 
 impl Entry {
@@ -120,7 +131,7 @@ impl Entry {
     pub fn disconnect(&mut self, now: UnixMillis, client: ClientId) {
         let in_round = self.admission.as_ref().is_some_and(|open| open.has(client));
         let presence = self.clients.remove(&client);
-        if self.admission.is_some() && presence == Some(Presence::Awaited) && !in_round {
+        if self.admission.is_some() && presence.is_some_and(Presence::is_awaited) && !in_round {
             self.missing -= 1;
         }
         self.close_if_complete(now);
@@ -144,15 +155,22 @@ impl Entry {
             Ok(admission) => admission.submit(client, submission),
             Err(not_open) => Err(not_open),
         };
+        let was_awaited = presence.is_awaited();
         match (*presence, admitted) {
-            (Presence::Awaited, Ok(_)) => self.missing -= 1,
-            (_, Ok(_)) => *presence = Presence::Awaited,
-            // Even a late one shows that the client is there.
-            (Presence::Silent, Err(_)) => {
-                *presence = Presence::Awaited;
-                self.missing += usize::from(self.admission.is_some());
+            // It came too late to have been told of the round that is open.
+            (Presence::New, Err(_)) => {}
+            (_, Ok(_)) => {
+                *presence = Presence::AWAITED;
+                self.missing -= usize::from(was_awaited);
             }
-            (_, Err(_)) => {}
+            // Even a late one shows that the client is there.
+            (_, Err(NotAdmitted::NotOpen)) => {
+                *presence = Presence::AWAITED;
+                let in_round = self.admission.as_ref().is_some_and(|open| open.has(client));
+                let open = self.admission.is_some();
+                self.missing += usize::from(open && !was_awaited && !in_round);
+            }
+            (_, Err(NotAdmitted::Twice)) => {}
         }
         let seat = admitted?;
         self.close_if_complete(now);
@@ -242,9 +260,9 @@ impl Entry {
 
     fn open(&mut self, round: RoundNumber, closes_at: UnixMillis) {
         for presence in self.clients.values_mut().filter(|p| **p == Presence::New) {
-            *presence = Presence::Awaited;
+            *presence = Presence::AWAITED;
         }
-        self.missing = self.clients.values().filter(|p| **p == Presence::Awaited).count();
+        self.missing = self.clients.values().filter(|p| p.is_awaited()).count();
         self.admission = Some(Admission::open(round, self.config.shape, self.clients.len()));
         self.actions.push_back(Action::Announce { round, closes_at });
     }
@@ -254,8 +272,10 @@ impl Entry {
             return;
         };
         for (client, presence) in &mut self.clients {
-            if *presence == Presence::Awaited && !admission.has(*client) {
-                *presence = Presence::Silent;
+            if let Presence::Here { silent } = presence
+                && !admission.has(*client)
+            {
+                *silent = silent.saturating_add(1);
             }
         }
         let (closed, seats) = admission.close();
@@ -265,7 +285,10 @@ impl Entry {
     }
 
     fn close_if_complete(&mut self, now: UnixMillis) {
-        let complete = |open: &Admission| self.missing == 0 && open.submitted() > 0;
+        let complete = |open: &Admission| {
+            let submitted = open.submitted();
+            self.missing == 0 && submitted > 0 && 2 * submitted >= self.clients.len()
+        };
         if self.admission.as_ref().is_some_and(complete) {
             self.scheduler.handle_complete(now);
             self.run_steps();

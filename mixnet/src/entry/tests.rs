@@ -9,7 +9,7 @@ fn entry() -> Entry {
     let schedule = ScheduleConfig {
         period_ms: NonZeroU64::new(100).unwrap(),
         patience_ms: 300,
-        max_rounds: 3,
+        max_rounds: 9,
     };
     Entry::new(EntryConfig { shape, schedule, max_clients: 3 }, UnixMillis(0))
 }
@@ -54,21 +54,38 @@ fn a_round_closes_when_all_have_submitted_and_replies_go_to_their_seats() {
 }
 
 #[test]
-fn a_silent_client_is_waited_for_once_and_a_late_one_again() {
+fn a_silent_client_is_waited_for_three_times_and_a_late_one_again() {
     let mut entry = entry();
     let (a, b) = (entry.connect().unwrap(), entry.connect().unwrap());
     entry.handle_timeout(UnixMillis(100));
-    submit(&mut entry, 101, a, 1).unwrap();
-    entry.handle_timeout(UnixMillis(200));
-    assert_eq!(actions(&mut entry), ["announce 1", "forward 1: 2 of 1", "announce 2"]);
-    submit(&mut entry, 201, a, 2).unwrap();
-    assert_eq!(actions(&mut entry), ["forward 2: 2 of 1"]);
-    assert_eq!(submit(&mut entry, 202, b, 1), Err(NotAdmitted::NotOpen));
-    entry.handle_timeout(UnixMillis(300));
-    submit(&mut entry, 301, a, 3).unwrap();
-    assert_eq!(actions(&mut entry), ["announce 3"]);
-    submit(&mut entry, 302, b, 3).unwrap();
-    assert_eq!(actions(&mut entry), ["forward 3: 4 of 2"]);
+    for round in 1..=3 {
+        submit(&mut entry, round * 100 + 1, a, round).unwrap();
+        entry.handle_timeout(UnixMillis(round * 100 + 100));
+    }
+    assert!(actions(&mut entry).ends_with(&["forward 3: 2 of 1".into(), "announce 4".into()]));
+    submit(&mut entry, 401, a, 4).unwrap();
+    assert_eq!(actions(&mut entry), ["forward 4: 2 of 1"]);
+    assert_eq!(submit(&mut entry, 402, b, 3), Err(NotAdmitted::NotOpen));
+    entry.handle_timeout(UnixMillis(500));
+    submit(&mut entry, 501, a, 5).unwrap();
+    assert!(actions(&mut entry).ends_with(&["announce 5".into()]));
+    submit(&mut entry, 502, b, 5).unwrap();
+    assert_eq!(actions(&mut entry), ["forward 5: 4 of 2"]);
+}
+
+#[test]
+fn a_moment_in_which_all_are_held_up_leaves_nobody_alone_in_a_round() {
+    let mut entry = entry();
+    let clients = [(); 3].map(|()| entry.connect().unwrap());
+    for round in 1..=4 {
+        entry.handle_timeout(UnixMillis(round * 100));
+    }
+    assert!(actions(&mut entry).ends_with(&["announce 4".into()]));
+    // Longer than anybody is waited for: still not before half of them are there.
+    submit(&mut entry, 401, clients[0], 4).unwrap();
+    assert_eq!(actions(&mut entry), Vec::<String>::new());
+    submit(&mut entry, 402, clients[1], 4).unwrap();
+    assert_eq!(actions(&mut entry), ["forward 4: 4 of 2"]);
 }
 
 #[test]

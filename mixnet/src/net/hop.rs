@@ -108,6 +108,8 @@ impl Drop for Unanswered {
 struct Book {
     hop: Hop<RoundFile>,
     waiters: BTreeMap<RoundNumber, Waiter>,
+    /// Completes when the round that was begun last has left.
+    last_turn: Option<oneshot::Receiver<()>>,
 }
 
 /// Runs a hop on `listener` until it is asked to stop and its last round is over.
@@ -135,6 +137,7 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
         book: Mutex::new(Book {
             hop: Hop::new(config.place, config.shape, config.limits, guard),
             waiters: BTreeMap::new(),
+            last_turn: None,
         }),
         unanswered: AtomicUsize::new(0),
         changed: Notify::new(),
@@ -233,7 +236,11 @@ async fn take_batches(
     loop {
         match timeout(node.silence, reader.next()).await.unwrap_or(Err(BrokenLink::Silent)) {
             Ok(LinkMessage::Batch(round, batch)) => {
-                tokio::spawn(run_round(Unanswered::new(node), round, batch, answers.clone()));
+                let unanswered = Unanswered::new(node);
+                // Begun one after the other, as they came: a hop refuses a round after a later
+                // one, so rounds must not overtake each other.
+                let begun = begin(node, round, batch).await;
+                tokio::spawn(run_round(unanswered, round, begun, answers.clone()));
             }
             Ok(LinkMessage::Abort(round, _)) => node.lost(round, AbortReason::Unreachable),
             Err(error) => return error,
@@ -241,13 +248,45 @@ async fn take_batches(
     }
 }
 
+/// A round that the hop has taken on, and its turn to leave for the next hop.
+struct Begun {
+    batch: Batch,
+    turn: Turn,
+}
+
+/// Rounds leave in the order in which they came, however long the work on each takes.
+struct Turn {
+    /// Completes when the round before has left, or will not.
+    before: Option<oneshot::Receiver<()>>,
+    /// Tells the round behind by being dropped.
+    _behind: oneshot::Sender<()>,
+}
+
+async fn begin(node: &Arc<Node>, round: RoundNumber, batch: Batch) -> Result<Begun, AbortReason> {
+    let here = node.clone();
+    // The record goes to the disk: not on an async thread.
+    let begun = tokio::task::spawn_blocking(move || {
+        let mut book = here.book();
+        book.hop.begin(round, &batch)?;
+        let (behind, before) = oneshot::channel();
+        let turn = Turn { before: book.last_turn.replace(before), _behind: behind };
+        Ok(Begun { batch, turn })
+    });
+    begun.await.unwrap_or(Err(AbortReason::NotRecorded))
+}
+
 /// One round, from its arrival to its return.
-async fn run_round(unanswered: Unanswered, round: RoundNumber, batch: Batch, answers: Answers) {
+async fn run_round(
+    unanswered: Unanswered,
+    round: RoundNumber,
+    begun: Result<Begun, AbortReason>,
+    answers: Answers,
+) {
     let node = unanswered.0.clone();
     let mut report = HopReport {
         round,
         hop: node.place,
-        onions: batch.len(),
+        onions: begun.as_ref().map_or(0, |begun| begun.batch.len()),
         dropped: 0,
         peel: Duration::ZERO,
         mix: Duration::ZERO,
@@ -256,7 +295,8 @@ async fn run_round(unanswered: Unanswered, round: RoundNumber, batch: Batch, ans
         seal: Duration::ZERO,
         failed: None,
     };
-    let answer = match out_and_back(&node, round, batch, &mut report).await {
+    let there_and_back = async { out_and_back(&node, round, begun?, &mut report).await };
+    let answer = match there_and_back.await {
         Ok(replies) => LinkMessage::Batch(round, replies),
         Err(reason) => {
             report.failed = Some(reason);
@@ -271,15 +311,10 @@ async fn run_round(unanswered: Unanswered, round: RoundNumber, batch: Batch, ans
 async fn out_and_back(
     node: &Arc<Node>,
     round: RoundNumber,
-    batch: Batch,
+    begun: Begun,
     report: &mut HopReport,
 ) -> Result<Batch, AbortReason> {
-    let begun = {
-        // The record goes to the disk: not on an async thread.
-        let node = node.clone();
-        tokio::task::spawn_blocking(move || node.book().hop.begin(round, &batch).map(|()| batch))
-    };
-    let batch = begun.await.unwrap_or(Err(AbortReason::NotRecorded))?;
+    let Begun { batch, mut turn } = begun;
     let (mixed, timed) = node.on_pool(move |node| node.peel_and_mix(round, batch)).await?;
     (report.peel, report.mix, report.dropped) = timed;
     let (onions, away) = mixed.forward();
@@ -290,6 +325,10 @@ async fn out_and_back(
             unmixed.inspect_err(|_| node.forget(round))?
         }
         Some(onward) => {
+            if let Some(before) = turn.before.take() {
+                // An error is the same news: the round before is out of the way.
+                let _ = before.await;
+            }
             let (waiter, returned) = oneshot::channel();
             {
                 let mut book = node.book();
@@ -300,6 +339,7 @@ async fn out_and_back(
             if let Err(reason) = onward.send(round, onions) {
                 node.lost(round, reason);
             }
+            drop(turn);
             returned.await.unwrap_or(Err(AbortReason::Unreachable))?
         }
     };
