@@ -3,6 +3,8 @@
 //! Everything comes from a fixed seed. Onions are sealed in parallel, because making them costs
 //! more than most of what is measured.
 
+pub mod load;
+
 use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;

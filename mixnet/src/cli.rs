@@ -1,5 +1,6 @@
 //! The command line of `talariad`: what an operator can ask for.
 
+mod bench;
 mod display;
 mod up;
 
@@ -62,6 +63,8 @@ enum Command {
         #[arg(value_name = "FILE")]
         config: PathBuf,
     },
+    /// Measure how many messages and clients this machine can serve.
+    Bench(bench::BenchArgs),
     /// Print the versions of the program and of its protocol.
     Version,
 }
@@ -140,6 +143,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run { config } => on_runtime(run_config(config, display)),
         Command::Init { network } => init(&network, &display),
         Command::CheckConfig { config } => check_config(&config, &display),
+        Command::Bench(args) => bench::bench(&args, cli.json),
         Command::Version => {
             display.version(env!("CARGO_PKG_VERSION"), PROTOCOL_VERSION);
             Ok(())

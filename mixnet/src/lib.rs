@@ -11,6 +11,8 @@ pub mod round;
 pub mod schedule;
 
 #[cfg(feature = "net")]
+pub mod capacity;
+#[cfg(feature = "net")]
 pub mod config;
 #[cfg(feature = "net")]
 pub mod keys;

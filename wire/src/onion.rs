@@ -5,9 +5,11 @@
 //! derivation, so an onion replayed in another round or to another hop fails to open.
 //! `PROTOCOL.md`, section "Onions", has the byte table.
 
+mod batch;
 mod peel;
 mod reply;
 
+pub use batch::{SealContext, seal_batch, seal_in_place};
 pub use peel::{PeelContext, peel, peel_slots};
 pub use reply::{BadReply, ReplyKey, ReplyOpener, seal_reply};
 
@@ -71,24 +73,6 @@ pub fn seal(
         reply_keys[depth] = seal_layer(&ephemerals[depth], &chain[depth], round, hop, out);
     }
     ReplyOpener::new(reply_keys)
-}
-
-/// Seals many requests for the same chain and round. `onions` holds a slot for each of them, one
-/// after the other. The results open the replies, in the same order.
-///
-/// # Panics
-/// If the two do not hold the same number of whole slots.
-pub fn seal_batch(
-    requests: &[ExchangeRequest],
-    chain: &[OnionPublic],
-    round: Round,
-    rng: &mut impl CryptoRng,
-    onions: &mut [u8],
-) -> Vec<ReplyOpener> {
-    let onion_len = EXCHANGE_REQUEST_LEN + chain.len() * LAYER_LEN;
-    assert_eq!(onions.len(), requests.len() * onion_len, "one slot for each request");
-    let slots = onions.chunks_exact_mut(onion_len);
-    requests.iter().zip(slots).map(|(request, out)| seal(request, chain, round, rng, out)).collect()
 }
 
 /// Layer `hop` of an onion starts at 32·hop and ends 16·hop before the end: each hop strips a

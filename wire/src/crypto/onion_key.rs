@@ -1,15 +1,26 @@
 //! X25519 keys of onion layers (RFC 7748).
 //!
-//! The hop's own side runs on aws-lc-rs (s2n-bignum), which is more than twice as fast as
-//! x25519-dalek for a key that is used again and again; the sealing side uses x25519-dalek.
+//! A hop agrees with thousands of ephemeral keys at once, and so do those who seal many onions:
+//! both run on `x25519-batch`. A client that seals one onion uses x25519-dalek.
 
 use std::fmt;
+use std::sync::LazyLock;
 
-use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use rand::CryptoRng;
 use subtle::{Choice, ConstantTimeEq};
+use x25519_batch::Backend;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
+
+/// Keys that are worked on together: as many as share an inversion in `x25519-batch`.
+pub(crate) const RUN: usize = 256;
+
+/// The fastest backend of this processor; looking for it takes longer than a single agreement.
+#[must_use]
+pub fn detected_backend() -> Backend {
+    static DETECTED: LazyLock<Backend> = LazyLock::new(Backend::detect);
+    *DETECTED
+}
 
 /// A hop's public onion key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,9 +38,9 @@ impl OnionPublic {
 
 /// A hop's own onion key.
 pub struct OnionSecret {
-    /// Kept parsed: setting it up for every onion would cost more than a microsecond.
-    private: PrivateKey,
+    secret: Zeroizing<[u8; 32]>,
     public: OnionPublic,
+    backend: Backend,
 }
 
 impl OnionSecret {
@@ -43,10 +54,14 @@ impl OnionSecret {
     /// The key with these 32 bytes (clamped on use, as RFC 7748 section 5 asks).
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let private = PrivateKey::from_private_key(&X25519, bytes)
-            .expect("every 32 bytes are an X25519 private key");
         let public = OnionPublic(PublicKey::from(&StaticSecret::from(*bytes)).to_bytes());
-        Self { private, public }
+        Self { secret: Zeroizing::new(*bytes), public, backend: detected_backend() }
+    }
+
+    /// The same key on another backend.
+    #[must_use]
+    pub fn on(self, backend: Backend) -> Self {
+        Self { backend, ..self }
     }
 
     /// The public half.
@@ -55,20 +70,17 @@ impl OnionSecret {
         &self.public
     }
 
-    /// The shared secret with an ephemeral key, and whether it contributes.
-    ///
-    /// An all-zero result (a low-order point) is reported only through the flag, so that the
-    /// caller goes on with the same work and drops the onion at the same place as any other
-    /// bad one.
-    pub(crate) fn agree(&self, ephemeral: &[u8; 32]) -> (Zeroizing<[u8; 32]>, Choice) {
-        let mut shared = Zeroizing::new([0; 32]);
-        let copied = agree(&self.private, UnparsedPublicKey::new(&X25519, ephemeral), (), |s| {
-            shared.copy_from_slice(s);
-            Ok(())
-        });
-        let contributes = !shared.ct_eq(&[0; 32]) & Choice::from(u8::from(copied.is_ok()));
-        (shared, contributes)
+    /// The shared secrets with many ephemeral keys.
+    pub(crate) fn agree(&self, ephemerals: &[[u8; 32]], shared: &mut [[u8; 32]]) {
+        self.backend.one_scalar(&self.secret, ephemerals, shared);
     }
+}
+
+/// Whether both sides have contributed to a shared secret: it is not all zero (RFC 7748, section
+/// 6.1). It is told by a flag and not by an error, so that the caller goes on with the same work
+/// and drops the onion at the same place as any other bad one.
+pub(crate) fn contributes(shared: &[u8; 32]) -> Choice {
+    !shared.ct_eq(&[0; 32])
 }
 
 impl fmt::Debug for OnionSecret {
@@ -102,25 +114,32 @@ mod tests {
     use chacha20::ChaCha20Rng;
     use rand::SeedableRng;
 
+    fn agree(hop: &OnionSecret, ephemeral: [u8; 32]) -> ([u8; 32], bool) {
+        let mut shared = [[0; 32]];
+        hop.agree(&[ephemeral], &mut shared);
+        (shared[0], contributes(&shared[0]).into())
+    }
+
     #[test]
-    fn both_sides_agree() {
+    fn both_sides_agree_on_every_backend() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let hop = OnionSecret::generate(&mut rng);
-        let ephemeral = Ephemeral::generate(&mut rng);
-        let (shared, contributes) = hop.agree(&ephemeral.public());
-        assert!(bool::from(contributes));
-        assert_eq!(*shared, *ephemeral.agree(hop.public()));
+        for backend in [detected_backend(), Backend::portable()] {
+            let hop = OnionSecret::generate(&mut rng).on(backend);
+            let ephemeral = Ephemeral::generate(&mut rng);
+            let expected = *ephemeral.agree(hop.public());
+            assert_eq!(agree(&hop, ephemeral.public()), (expected, true));
+        }
     }
 
     #[test]
     fn low_order_points_do_not_contribute() {
-        let hop = OnionSecret::from_bytes(&[9; 32]);
         let mut one = [0; 32];
         one[0] = 1;
-        for point in [[0; 32], one] {
-            let (shared, contributes) = hop.agree(&point);
-            assert!(!bool::from(contributes));
-            assert_eq!(*shared, [0; 32]);
+        for backend in [detected_backend(), Backend::portable()] {
+            let hop = OnionSecret::from_bytes(&[9; 32]).on(backend);
+            for point in [[0; 32], one] {
+                assert_eq!(agree(&hop, point), ([0; 32], false));
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The hop's side of a layer: peeling, in place and whole runs of slots at a time.
 
 use subtle::Choice;
+use zeroize::Zeroizing;
 
 use super::{EPHEMERAL_LEN, LayerKeys, ReplyKey};
+use crate::crypto::onion_key::{RUN, contributes};
 use crate::crypto::{OnionSecret, sealed};
 use crate::params::{HopIndex, Round};
 
@@ -27,19 +29,16 @@ pub struct PeelContext<'a> {
 /// # Panics
 /// If `slot` is shorter than one layer.
 pub fn peel(slot: &mut [u8], context: &PeelContext<'_>) -> (ReplyKey, bool) {
-    let (ephemeral, body) =
-        slot.split_first_chunk_mut::<EPHEMERAL_LEN>().expect("a slot holds at least one layer");
-    let (shared, contributes) = context.secret.agree(ephemeral);
-    let keys =
-        LayerKeys::derive(&shared, ephemeral, context.secret.public(), context.round, context.hop);
-    let opened = Choice::from(u8::from(sealed::open(&keys.request, body).is_ok()));
-    (keys.reply, (contributes & opened).into())
+    let (mut key, mut sound) = ([ReplyKey::default()], [false]);
+    peel_slots(slot, context, &mut key, &mut sound);
+    let [key] = key;
+    (key, sound[0])
 }
 
 /// Peels every slot of a run: `slots` holds `keys.len()` slots one after the other.
 ///
 /// # Panics
-/// If the three do not have the same number of slots.
+/// If the three do not have the same number of slots, or a slot is shorter than one layer.
 pub fn peel_slots(
     slots: &mut [u8],
     context: &PeelContext<'_>,
@@ -51,7 +50,41 @@ pub fn peel_slots(
         return;
     }
     let slot_len = slots.len() / keys.len();
-    for ((slot, key), sound) in slots.chunks_exact_mut(slot_len).zip(keys).zip(sound) {
-        (*key, *sound) = peel(slot, context);
+    let runs = slots.chunks_mut(slot_len * RUN).zip(keys.chunks_mut(RUN));
+    for ((slots, keys), sound) in runs.zip(sound.chunks_mut(RUN)) {
+        peel_run(slots, slot_len, context, keys, sound);
     }
+}
+
+/// At most [`RUN`] slots: all agreements first, then each layer while its slot is warm.
+fn peel_run(
+    slots: &mut [u8],
+    slot_len: usize,
+    context: &PeelContext<'_>,
+    keys: &mut [ReplyKey],
+    sound: &mut [bool],
+) {
+    let mut ephemerals = [[0; EPHEMERAL_LEN]; RUN];
+    let mut shared = Zeroizing::new([[0; 32]; RUN]);
+    for (ephemeral, slot) in ephemerals.iter_mut().zip(slots.chunks_exact(slot_len)) {
+        *ephemeral = *slot.first_chunk().expect("a slot holds at least one layer");
+    }
+    context.secret.agree(&ephemerals[..keys.len()], &mut shared[..keys.len()]);
+    let layers = ephemerals.iter().zip(shared.iter()).zip(slots.chunks_exact_mut(slot_len));
+    for (((ephemeral, shared), slot), (key, sound)) in layers.zip(keys.iter_mut().zip(sound)) {
+        (*key, *sound) = open_layer(slot, ephemeral, shared, context);
+    }
+}
+
+fn open_layer(
+    slot: &mut [u8],
+    ephemeral: &[u8; EPHEMERAL_LEN],
+    shared: &[u8; 32],
+    context: &PeelContext<'_>,
+) -> (ReplyKey, bool) {
+    let public = context.secret.public();
+    let keys = LayerKeys::derive(shared, ephemeral, public, context.round, context.hop);
+    let opened = sealed::open(&keys.request, &mut slot[EPHEMERAL_LEN..]).is_ok();
+    let sound = contributes(shared) & Choice::from(u8::from(opened));
+    (keys.reply, sound.into())
 }
