@@ -43,8 +43,8 @@
 //! # Memory
 //!
 //! The AVX-512 backend allocates once per process, 158 KiB for the base point's table on the first
-//! call of [`Backend::base_point`], which takes that call a fraction of a millisecond. It uses 50 KiB
-//! of stack. The portable backend allocates what aws-lc-rs does, some small blocks per point.
+//! call of [`Backend::base_point`], which takes that call a fraction of a millisecond. It uses
+//! 50 KiB of stack. The portable backend allocates what aws-lc-rs does, some small blocks per point.
 //!
 //! [RFC 7748]: https://www.rfc-editor.org/rfc/rfc7748
 

@@ -16,8 +16,8 @@
 //!
 //! * `vpmadd52luq`, `vpmadd52huq`, `vpmullq`: pipelined multipliers of fixed latency; there is no
 //!   early exit for small or zero operands, as some scalar multipliers and all dividers have;
-//! * `vpaddq`, `vpsubq`, `vpandq`, `vporq`, `vpxorq`, `vpsrlq`, `vpsllq` (by constants), broadcasts:
-//!   fixed latency;
+//! * `vpaddq`, `vpsubq`, `vpandq`, `vporq`, `vpxorq`, `vpsrlq`, `vpsllq` (by constants),
+//!   broadcasts: fixed latency;
 //! * `vpmovq2m`, `vpcmpgtq` and masked moves: a bit of the scalar becomes a bit of a mask register,
 //!   which selects between two registers. A masked move from register to register reads both
 //!   whatever the mask is, and a mask register is no flag that a jump could be predicted from;
@@ -72,16 +72,15 @@ impl Drop for State {
 pub(super) fn ladder(scalars: Words, point: &Reduced) -> Projective {
     let one = Reduced::small(1).loose();
     let (x, z) = (point.loose(), one);
+    // Bit i of the choices is bit i xor bit i + 1 of the scalar. Bits 253 to 3 take 251 steps; bit
+    // 2 of the choices, which is bit 3 of the scalar, picks the result.
+    let [a, b, c, d] = choices(scalars);
     let mut state = State {
         doubled: double(&x.add(&z).carry(), &x.sub(&z).carry()),
         sum: Projective { x, z },
         difference: Factor::new(point),
-        choices: scalars[3],
+        choices: _mm512_slli_epi64::<2>(d),
     };
-    // From here bit i of `choices` is bit i xor bit i + 1 of the scalar. Bits 253 to 3 take 251
-    // steps; bit 2 of the choices, which is bit 3 of the scalar, picks the result.
-    let [a, b, c, d] = choices(scalars);
-    state.choices = _mm512_slli_epi64::<2>(d);
     ladder_steps(&mut state, 62);
     state.choices = c;
     ladder_steps(&mut state, 64);
@@ -89,9 +88,7 @@ pub(super) fn ladder(scalars: Words, point: &Reduced) -> Projective {
     ladder_steps(&mut state, 64);
     state.choices = a;
     ladder_steps(&mut state, 61);
-    let result = eightfold(&state);
-    super::lanes::wipe_registers();
-    result
+    eightfold(&state)
 }
 
 /// Bit i of the result is bit i xor bit i + 1 of the argument.
