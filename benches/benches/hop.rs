@@ -33,7 +33,7 @@ fn hop(c: &mut Criterion) {
             group.bench_function(id("mix"), |b| {
                 b.iter_batched(
                     || peel(&pool, &chain, batch.clone()),
-                    |peeled| pool.install(|| peeled.mix(&Noise::none(), &mut rng(6))),
+                    |peeled| pool.install(|| peeled.mix()),
                     BatchSize::PerIteration,
                 );
             });
@@ -50,7 +50,9 @@ fn hop(c: &mut Criterion) {
 }
 
 fn peel(pool: &ThreadPool, chain: &Chain, batch: Batch) -> Round<talaria_mixnet::round::Peeled> {
-    pool.install(|| Round::arrived(ROUND, batch).peel(chain.secret(MIDDLE), HopIndex(MIDDLE)))
+    let (secret, mut rng) = (chain.secret(MIDDLE), rng(6));
+    let closed = Round::arrived(ROUND, batch);
+    pool.install(|| closed.peel(secret, HopIndex(MIDDLE), &Noise::none(), &mut rng))
 }
 
 fn bench_shuffle(group: &mut BenchmarkGroup<'_, WallTime>, n: usize) {

@@ -91,8 +91,9 @@ impl Chain {
             return replies;
         };
         let mut rng = rng(3);
-        let peeled = Round::arrived(ROUND, batch).peel(secret, HopIndex(place));
-        let (onions, away) = peeled.mix(&Noise::none(), &mut rng).forward();
+        let closed = Round::arrived(ROUND, batch);
+        let peeled = closed.peel(secret, HopIndex(place), &Noise::none(), &mut rng);
+        let (onions, away) = peeled.mix().forward();
         let replies = self.run(place + 1, onions);
         away.returned(replies).expect("all replies").seal(&mut rng).into_replies()
     }
@@ -105,8 +106,9 @@ impl Chain {
     pub fn hop_out_and_back(&self, place: u8, batch: Batch) -> Batch {
         let mut rng = rng(4);
         let secret = &self.0[usize::from(place)];
-        let peeled = Round::arrived(ROUND, batch).peel(secret, HopIndex(place));
-        let (onions, away) = peeled.mix(&Noise::none(), &mut rng).forward();
+        let closed = Round::arrived(ROUND, batch);
+        let peeled = closed.peel(secret, HopIndex(place), &Noise::none(), &mut rng);
+        let (onions, away) = peeled.mix().forward();
         let layers = self.0.len() - usize::from(place) - 1;
         let reply_len = PEER_MESSAGE_LEN + layers * talaria_wire::params::TAG_LEN;
         // The replies take the place of the onions, as they would on the wire.
@@ -130,9 +132,11 @@ impl Chain {
     pub fn onions_at(&self, place: u8, n: usize) -> Batch {
         let mut batch = self.onions(n);
         for before in 0..place {
-            let peeled = Round::arrived(ROUND, batch).peel(self.secret(before), HopIndex(before));
+            let closed = Round::arrived(ROUND, batch);
+            let (secret, hop) = (self.secret(before), HopIndex(before));
+            let peeled = closed.peel(secret, hop, &Noise::none(), &mut rng(5));
             assert_eq!(peeled.dropped(), 0);
-            batch = peeled.mix(&Noise::none(), &mut rng(5)).forward().0;
+            batch = peeled.mix().forward().0;
         }
         batch
     }

@@ -18,24 +18,24 @@
 //! }
 //! ```
 
+mod placement;
 mod ticket;
 
 use rand::CryptoRng;
 use rayon::prelude::*;
-use talaria_wire::onion::{PeelContext, ReplyKey, peel_slots, seal_reply};
-use talaria_wire::params::TAG_LEN;
+use talaria_wire::crypto::OnionSecret;
+use talaria_wire::onion::{PeelContext, ReplyKey, seal_reply};
+use talaria_wire::params::{LAYER_LEN, TAG_LEN};
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::hop::noise::Noise;
-use crate::hop::replay::first_sightings;
+use crate::hop::replay::drop_repeated;
 use crate::hop::shuffle::shuffle;
-use talaria_wire::crypto::OnionSecret;
+use placement::{Placed, Placement};
 use ticket::{Ticket, WaysBack};
 
-/// Bytes of the ephemeral key in front of an inner onion.
-const EPHEMERAL_LEN: usize = 32;
 /// Onions that one task of the thread pool works on.
 const RUN: usize = 256;
 
@@ -110,32 +110,46 @@ impl Round<Closed> {
         self.state.batch
     }
 
-    /// Peels one layer off every onion, in place and on the current thread pool.
+    /// Draws the order in which the round leaves, and peels every onion into its new slot.
+    ///
+    /// Whatever an onion needs is done while it is in the processor's cache: agree, derive, open
+    /// and move. Noise comes between the others where the order says so.
+    ///
+    /// # Panics
+    /// If the noise is not as long as an inner onion, or there are 2³² onions and more.
     #[must_use]
-    pub fn peel(self, secret: &OnionSecret, hop: HopIndex) -> Round<Peeled> {
-        let Closed { mut batch } = self.state;
+    pub fn peel(
+        self,
+        secret: &OnionSecret,
+        hop: HopIndex,
+        noise: &Noise,
+        rng: &mut impl CryptoRng,
+    ) -> Round<Peeled> {
+        let Closed { batch: arrived } = self.state;
         let context = PeelContext { secret, round: self.number, hop };
-        let mut keep = first_sightings(&batch);
-        let mut sound = vec![false; batch.len()];
-        let mut keys: Vec<ReplyKey> = (0..batch.len()).map(|_| ReplyKey::default()).collect();
-        let run_len = batch.slot_len() * RUN;
-        (batch.as_bytes_mut().par_chunks_mut(run_len))
-            .zip(keys.par_chunks_mut(RUN))
-            .zip(sound.par_chunks_mut(RUN))
-            .for_each(|((slots, keys), sound)| peel_slots(slots, &context, keys, sound));
-        for (keep, sound) in keep.iter_mut().zip(sound) {
-            *keep &= sound;
-        }
-        Round { number: self.number, state: Peeled { batch, keys, keep } }
+        let slots = arrived.len() + noise.onions().len();
+        let slots = u32::try_from(slots).expect("a batch has fewer than 2^32 slots");
+        let mut order: Zeroizing<Vec<u32>> = Zeroizing::new((0..slots).collect());
+        shuffle(&mut order, rng);
+        let inner_len = arrived.slot_len() - LAYER_LEN;
+        let mut placed = Batch::stale(inner_len, order.len());
+        let placement = Placement { arrived: &arrived, noise: noise.onions(), context };
+        let Placed { keys, sound: mut keep, marks } = placement.peel(&order, &mut placed);
+        drop_repeated(&arrived, &order, &marks, &mut keep);
+        let arrived = arrived.len();
+        Round { number: self.number, state: Peeled { placed, order, keys, keep, arrived } }
     }
 }
 
-/// One layer is off; bad and duplicate onions are marked.
+/// One layer is off, and every onion lies in its new slot; bad and duplicate ones are marked.
 #[derive(Debug)]
 pub struct Peeled {
-    batch: Batch,
+    placed: Batch,
+    /// From which slot the onion in each slot came; slots beyond `arrived` are noise.
+    order: Zeroizing<Vec<u32>>,
     keys: Vec<ReplyKey>,
     keep: Vec<bool>,
+    arrived: usize,
 }
 
 impl Round<Peeled> {
@@ -145,35 +159,27 @@ impl Round<Peeled> {
         self.state.keep.iter().filter(|keep| !**keep).count()
     }
 
-    /// Drops what is bad, adds the noise and shuffles.
+    /// Drops what is bad, and closes the gaps with the onions from the end.
     ///
-    /// # Panics
-    /// If the noise is not as long as an inner onion, or there are 2³² onions and more.
+    /// Which onions fill them depends on where the gaps are and on nothing else, so every order
+    /// of those that remain stays equally likely.
     #[must_use]
-    pub fn mix(self, noise: &Noise, rng: &mut impl CryptoRng) -> Round<Mixed> {
-        let Peeled { batch, keys, keep } = self.state;
-        let inner_len = batch.slot_len() - EPHEMERAL_LEN - TAG_LEN;
-        assert!(noise.onions().is_empty() || noise.onions().slot_len() == inner_len);
-        let kept = (0u32..).zip(&keep).filter(|(_, keep)| **keep).map(|(slot, _)| slot);
-        let first_noise = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 slots");
-        let noise_slots = (first_noise..).take(noise.onions().len());
-        let mut order: Zeroizing<Vec<u32>> = Zeroizing::new(kept.chain(noise_slots).collect());
-        shuffle(&mut order, rng);
-
-        let mut mixed = Batch::zeroed(inner_len, order.len());
-        let source = |slot: usize| match slot.checked_sub(batch.len()) {
-            None => &batch.slot(slot)[EPHEMERAL_LEN..][..inner_len],
-            Some(noise_slot) => noise.onions().slot(noise_slot),
-        };
-        (mixed.as_bytes_mut().par_chunks_mut(inner_len * RUN)).zip(order.par_chunks(RUN)).for_each(
-            |(slots, sources)| {
-                for (slot, &from) in slots.chunks_exact_mut(inner_len).zip(sources) {
-                    slot.copy_from_slice(source(from as usize));
-                }
-            },
-        );
-        let ticket = Ticket::new(&order, keys);
-        Round { number: self.number, state: Mixed { batch: mixed, ticket } }
+    pub fn mix(self) -> Round<Mixed> {
+        let Peeled { mut placed, mut order, mut keys, mut keep, arrived } = self.state;
+        let sent = keep.iter().filter(|keep| **keep).count();
+        let mut last = keep.len();
+        for gap in 0..sent {
+            if !keep[gap] {
+                last = keep[..last].iter().rposition(|keep| *keep).expect("as many as were sent");
+                placed.copy_slot(last, gap);
+                order.swap(last, gap);
+                keys.swap(last, gap);
+                keep.swap(last, gap);
+            }
+        }
+        placed.truncate(sent);
+        let ticket = Ticket::new(&order, arrived, sent, keys);
+        Round { number: self.number, state: Mixed { batch: placed, ticket } }
     }
 }
 
@@ -239,21 +245,19 @@ impl Round<Unmixed> {
     #[must_use]
     pub fn seal(self, rng: &mut impl CryptoRng) -> Round<Sealed> {
         let Unmixed { replies, mut ways_back } = self.state;
-        let inner_len = replies.slot_len();
-        let slot_len = inner_len + TAG_LEN;
-        let mut sealed = Batch::zeroed(slot_len, ways_back.keys.len());
-        let dropped: Vec<_> = ways_back.dropped().collect();
-        for onion in dropped {
-            rng.fill_bytes(sealed.slot_mut(onion));
-            rng.fill_bytes(ways_back.keys[onion].as_mut());
-        }
+        let slot_len = replies.slot_len() + TAG_LEN;
+        let mut sealed = Batch::stale(slot_len, ways_back.len());
+        ways_back.scramble_dropped(rng, &mut sealed);
         (sealed.as_bytes_mut().par_chunks_mut(slot_len * RUN)).enumerate().for_each(
             |(run, slots)| {
                 let ways = ways_back.from(run * RUN);
-                for (slot, (reply, key)) in slots.chunks_exact_mut(slot_len).zip(ways) {
+                // All replies first: they lie anywhere, and the processor fetches several at once.
+                for (slot, (reply, _)) in slots.chunks_exact_mut(slot_len).zip(ways.clone()) {
                     if let Some(reply) = reply {
-                        slot[..inner_len].copy_from_slice(replies.slot(reply));
+                        slot[..replies.slot_len()].copy_from_slice(replies.slot(reply));
                     }
+                }
+                for (slot, (_, key)) in slots.chunks_exact_mut(slot_len).zip(ways) {
                     seal_reply(key, slot);
                 }
             },

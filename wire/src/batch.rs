@@ -3,6 +3,11 @@
 //! Onions, exchange requests and replies of a round all travel as batches. A slot is the
 //! position of one of them; all slots of a batch have the same length.
 
+mod memory;
+
+use std::fmt;
+
+use memory::Memory;
 use thiserror::Error;
 
 /// Bytes that are not a whole number of slots.
@@ -16,9 +21,8 @@ pub struct RaggedBatch {
 }
 
 /// Equal slots in one allocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    bytes: Vec<u8>,
+    bytes: Memory,
     slot_len: usize,
 }
 
@@ -30,7 +34,7 @@ impl Batch {
     #[must_use]
     pub fn with_capacity(slot_len: usize, slots: usize) -> Self {
         assert!(slot_len > 0, "a slot has at least one byte");
-        Self { bytes: Vec::with_capacity(slot_len * slots), slot_len }
+        Self { bytes: Memory::with_capacity(slot_len * slots), slot_len }
     }
 
     /// A batch of `slots` slots of `slot_len` zero bytes.
@@ -39,8 +43,20 @@ impl Batch {
     /// If `slot_len` is zero.
     #[must_use]
     pub fn zeroed(slot_len: usize, slots: usize) -> Self {
+        let mut batch = Self::stale(slot_len, slots);
+        batch.bytes.fill(0);
+        batch
+    }
+
+    /// A batch of `slots` slots to be overwritten: they hold zeros, or what a batch that is gone
+    /// held. Whoever asks for it writes every byte of every slot.
+    ///
+    /// # Panics
+    /// If `slot_len` is zero.
+    #[must_use]
+    pub fn stale(slot_len: usize, slots: usize) -> Self {
         assert!(slot_len > 0, "a slot has at least one byte");
-        Self { bytes: vec![0; slot_len * slots], slot_len }
+        Self { bytes: Memory::stale(slot_len * slots), slot_len }
     }
 
     /// Takes bytes that already are slots, one after the other.
@@ -51,7 +67,7 @@ impl Batch {
         if slot_len == 0 || !bytes.len().is_multiple_of(slot_len) {
             return Err(RaggedBatch { bytes: bytes.len(), slot_len });
         }
-        Ok(Self { bytes, slot_len })
+        Ok(Self { bytes: Memory::Heap(bytes), slot_len })
     }
 
     /// The number of slots.
@@ -84,6 +100,11 @@ impl Batch {
         Ok(())
     }
 
+    /// Appends bytes of slots that are not whole yet.
+    pub(crate) fn push_bytes(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(piece);
+    }
+
     /// One slot.
     ///
     /// # Panics
@@ -101,6 +122,20 @@ impl Batch {
     pub fn slot_mut(&mut self, index: usize) -> &mut [u8] {
         let start = index * self.slot_len;
         &mut self.bytes[start..start + self.slot_len]
+    }
+
+    /// Copies one slot over another.
+    ///
+    /// # Panics
+    /// If either is not less than [`Batch::len`].
+    pub fn copy_slot(&mut self, from: usize, to: usize) {
+        let start = from * self.slot_len;
+        self.bytes.copy_within(start..start + self.slot_len, to * self.slot_len);
+    }
+
+    /// Leaves the first `slots` slots, if there are more.
+    pub fn truncate(&mut self, slots: usize) {
+        self.bytes.truncate(slots * self.slot_len);
     }
 
     /// All slots in order.
@@ -122,6 +157,28 @@ impl Batch {
     /// All bytes, slot after slot, to be written.
     pub fn as_bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
+    }
+}
+
+impl Clone for Batch {
+    fn clone(&self) -> Self {
+        let mut bytes = Memory::with_capacity(self.bytes.len());
+        bytes.extend_from_slice(&self.bytes);
+        Self { bytes, slot_len: self.slot_len }
+    }
+}
+
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot_len == other.slot_len && self.bytes[..] == other.bytes[..]
+    }
+}
+
+impl Eq for Batch {}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} slots of {} bytes)", self.len(), self.slot_len)
     }
 }
 

@@ -96,7 +96,7 @@ pub struct Assembly {
 #[derive(Debug)]
 struct Partial {
     round: Round,
-    bytes: Vec<u8>,
+    batch: Batch,
     total: usize,
 }
 
@@ -122,7 +122,8 @@ impl Assembly {
         }
         let total = count * self.slot_len;
         // The pages behind a large capacity are only taken when chunks fill them.
-        self.partial = Some(Partial { round, bytes: Vec::with_capacity(total), total });
+        let batch = Batch::with_capacity(self.slot_len, count);
+        self.partial = Some(Partial { round, batch, total });
         Ok(self.take_whole())
     }
 
@@ -132,18 +133,17 @@ impl Assembly {
     /// [`LinkError::StrayChunk`] if it belongs to no batch.
     pub fn chunk(&mut self, piece: &[u8]) -> Result<Option<(Round, Batch)>, LinkError> {
         let partial = self.partial.as_mut().ok_or(LinkError::StrayChunk)?;
-        if piece.len() > partial.total - partial.bytes.len() {
+        if piece.len() > partial.total - partial.batch.as_bytes().len() {
             return Err(LinkError::StrayChunk);
         }
-        partial.bytes.extend_from_slice(piece);
+        partial.batch.push_bytes(piece);
         Ok(self.take_whole())
     }
 
     fn take_whole(&mut self) -> Option<(Round, Batch)> {
-        let whole = self.partial.take_if(|partial| partial.bytes.len() == partial.total)?;
-        let batch = Batch::from_bytes(self.slot_len, whole.bytes)
-            .expect("the total is a whole number of slots");
-        Some((whole.round, batch))
+        let is_whole = |partial: &mut Partial| partial.batch.as_bytes().len() == partial.total;
+        let whole = self.partial.take_if(is_whole)?;
+        Some((whole.round, whole.batch))
     }
 }
 

@@ -10,7 +10,7 @@ mod peel;
 mod reply;
 
 pub use batch::{SealContext, seal_batch, seal_in_place};
-pub use peel::{PeelContext, peel, peel_slots};
+pub use peel::{PeelContext, ephemeral_key, inner_onion, peel, peel_slots};
 pub use reply::{BadReply, ReplyKey, ReplyOpener, seal_reply};
 
 use rand::CryptoRng;

@@ -5,11 +5,8 @@
 //! lost, never repeated. Across rounds a replayed onion fails to open, since the key derivation
 //! binds the round.
 
-use std::cmp::Ordering;
-use std::hash::{BuildHasher, RandomState};
-
 use rayon::prelude::*;
-use talaria_wire::params::TAG_LEN;
+use talaria_wire::onion::ephemeral_key;
 use talaria_wire::{Batch, Round};
 use thiserror::Error;
 
@@ -70,46 +67,42 @@ impl<L: RoundLog> RoundGuard<L> {
     }
 }
 
-/// For each onion of a batch, whether it is the first with its ephemeral key and tag.
-///
-/// Keyed hashes are sorted, so the cost does not depend on what clients send; equal hashes are
-/// compared in full.
+/// By which repetitions of an onion are found: the front of its ephemeral key.
 #[must_use]
-pub fn first_sightings(batch: &Batch) -> Vec<bool> {
-    let keyed = RandomState::new();
-    let mut sightings: Vec<(u64, u32)> = (0..batch.len())
-        .into_par_iter()
-        .map(|slot| {
-            let number = u32::try_from(slot).expect("a batch has fewer than 2^32 slots");
-            (keyed.hash_one(fingerprint(batch.slot(slot))), number)
-        })
+pub fn mark(ephemeral_key: &[u8; 32]) -> u64 {
+    u64::from_be_bytes(*ephemeral_key.first_chunk().expect("32 bytes hold 8"))
+}
+
+/// Marks every sound onion that has the ephemeral key of an earlier one as not to be kept.
+///
+/// `order[j]` is the slot of `arrived` whose onion `keep[j]` and `marks[j]` belong to; numbers
+/// beyond are noise, and are left alone. Two sound onions with one ephemeral key share all their
+/// keys, so both come from one sender or the second is a copy; a bad onion that borrows somebody
+/// else's ephemeral key drops nobody. Sorting costs the same whatever clients send; equal marks are compared in
+/// full.
+pub fn drop_repeated(arrived: &Batch, order: &[u32], marks: &[u64], keep: &mut [bool]) {
+    let mut sightings: Vec<(u64, u32, u32)> = (0u32..)
+        .zip(order.iter().zip(marks).zip(&*keep))
+        .filter(|(_, ((from, _), keep))| **keep && (**from as usize) < arrived.len())
+        .map(|(place, ((&from, &mark), _))| (mark, from, place))
         .collect();
     sightings.par_sort_unstable();
-    let mut first = vec![true; batch.len()];
-    for same_hash in sightings.chunk_by_mut(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
-        same_hash.sort_unstable_by(|a, b| in_order(batch, a.1, b.1));
-        for pair in same_hash.windows(2) {
-            let [earlier, later] = [pair[0].1 as usize, pair[1].1 as usize];
-            first[later] = fingerprint(batch.slot(earlier)) != fingerprint(batch.slot(later));
+    let key = |from: u32| ephemeral_key(arrived.slot(from as usize));
+    for same_mark in sightings.chunk_by_mut(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+        same_mark.sort_unstable_by_key(|&(_, from, _)| (key(from), from));
+        for [(_, earlier, _), (_, later, place)] in same_mark.array_windows() {
+            keep[*place as usize] = key(*earlier) != key(*later);
         }
     }
-    first
-}
-
-fn in_order(batch: &Batch, a: u32, b: u32) -> Ordering {
-    let of = |slot: u32| fingerprint(batch.slot(slot as usize));
-    of(a).cmp(&of(b)).then(a.cmp(&b))
-}
-
-/// What makes an onion itself: its ephemeral key and its full tag.
-fn fingerprint(onion: &[u8]) -> (&[u8], &[u8]) {
-    (&onion[..32], &onion[onion.len() - TAG_LEN..])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hop::shuffle::shuffle;
+    use chacha20::ChaCha20Rng;
     use proptest::prelude::*;
+    use rand::SeedableRng;
     use std::collections::BTreeSet;
 
     #[derive(Default)]
@@ -141,17 +134,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_of_equal_onions_is_kept(ids in prop::collection::vec((0u8..4, 0u8..4), 0..40)) {
-            let mut batch = Batch::with_capacity(64, ids.len());
-            for (key, tag) in &ids {
+        fn the_first_sound_onion_of_a_key_is_kept(
+            onions in prop::collection::vec((0u8..4, 0u8..3, any::<bool>()), 0..40),
+            noise in 0u32..4,
+            seed: u64,
+        ) {
+            let mut arrived = Batch::with_capacity(64, onions.len());
+            for (front, back, _) in &onions {
                 let mut onion = [0; 64];
-                onion[..32].fill(*key);
-                onion[48..].fill(*tag);
-                batch.push(&onion).unwrap();
+                onion[7] = *front;
+                onion[31] = *back;
+                arrived.push(&onion).unwrap();
             }
+            let mut order: Vec<_> = (0..onions.len() as u32 + noise).collect();
+            shuffle(&mut order, &mut ChaCha20Rng::seed_from_u64(seed));
+            let of = |from: u32| onions.get(from as usize);
+            let marks: Vec<_> =
+                order.iter().map(|&from| of(from).map_or(0, |onion| onion.0.into())).collect();
+            let mut keep: Vec<_> =
+                order.iter().map(|&from| of(from).is_none_or(|onion| onion.2)).collect();
+            drop_repeated(&arrived, &order, &marks, &mut keep);
+
             let mut seen = BTreeSet::new();
-            let expected: Vec<_> = ids.iter().map(|id| seen.insert(id)).collect();
-            prop_assert_eq!(first_sightings(&batch), expected);
+            let expected: Vec<_> = onions
+                .iter()
+                .map(|(front, back, sound)| *sound && seen.insert((front, back)))
+                .collect();
+            for (from, keep) in order.into_iter().zip(keep) {
+                prop_assert_eq!(keep, *expected.get(from as usize).unwrap_or(&true));
+            }
         }
     }
 }

@@ -35,8 +35,8 @@ fn batch(slots: usize) -> Batch {
 fn away(number: u64) -> Round<Away> {
     let mut rng = ChaCha20Rng::seed_from_u64(0);
     let secret = OnionSecret::generate(&mut rng);
-    let peeled = Round::arrived(RoundNumber(number), batch(2)).peel(&secret, HopIndex(0));
-    peeled.mix(&Noise::none(), &mut rng).forward().1
+    let closed = Round::arrived(RoundNumber(number), batch(2));
+    closed.peel(&secret, HopIndex(0), &Noise::none(), &mut rng).mix().forward().1
 }
 
 #[test]

@@ -377,10 +377,12 @@ impl Node {
         batch: Batch,
     ) -> (Round<crate::round::Mixed>, Timed) {
         let start = Instant::now();
-        let peeled = Round::arrived(round, batch).peel(&self.secret, self.place);
+        let closed = Round::arrived(round, batch);
+        let (noise, mut rng) = (Noise::none(), system_seeded());
+        let peeled = closed.peel(&self.secret, self.place, &noise, &mut rng);
         let peeling = start.elapsed();
         let dropped = peeled.dropped();
-        let mixed = peeled.mix(&Noise::none(), &mut system_seeded());
+        let mixed = peeled.mix();
         (mixed, (peeling, start.elapsed() - peeling, dropped))
     }
 

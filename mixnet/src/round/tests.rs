@@ -34,6 +34,11 @@ impl World {
         (onion, opener)
     }
 
+    fn first_hop(&mut self, batch: Batch) -> Round<Peeled> {
+        let closed = Round::arrived(NUMBER, batch);
+        closed.peel(&self.secrets[0], HopIndex(0), &Noise::none(), &mut self.rng)
+    }
+
     /// The batch through the whole chain and back; also what reached the exchange.
     fn run(&mut self, batch: Batch, noise: usize) -> (Batch, talaria_deaddrop::Tally) {
         self.hop(0, batch, noise)
@@ -43,10 +48,12 @@ impl World {
         let Some(secret) = self.secrets.get(usize::from(place)) else {
             return talaria_deaddrop::exchange(batch).unwrap();
         };
-        let peeled = Round::arrived(NUMBER, batch).peel(secret, HopIndex(place));
         let mut dummies = Batch::zeroed(self.shape.onion_len_at(HopIndex(place + 1)), noise);
         self.rng.fill_bytes(dummies.as_bytes_mut());
-        let (onward, away) = peeled.mix(&Noise::new(dummies), &mut self.rng).forward();
+        let dummies = Noise::new(dummies);
+        let closed = Round::arrived(NUMBER, batch);
+        let peeled = closed.peel(secret, HopIndex(place), &dummies, &mut self.rng);
+        let (onward, away) = peeled.mix().forward();
         let (replies, tally) = self.hop(place + 1, onward, noise);
         let unmixed = away.returned(replies).unwrap();
         (unmixed.seal(&mut self.rng).into_replies(), tally)
@@ -129,6 +136,60 @@ fn the_first_of_two_equal_onions_wins_and_no_key_seals_twice() {
 }
 
 #[test]
+fn a_forged_copy_drops_nobody_and_one_key_passes_once() {
+    let mut world = World::new(4, 1);
+    let (onion, opener) = world.onion(1, 10);
+    let (partner, _) = world.onion(1, 11);
+    let mut forged = onion.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let mut batch = Batch::with_capacity(world.shape.onion_len(), 3);
+    for onion in [&forged, &partner, &onion] {
+        batch.push(onion).unwrap();
+    }
+    let (mut replies, tally) = world.run(batch, 2);
+    assert_eq!((tally.pairs, tally.singles, tally.crowds), (1, 2, 0));
+    assert_eq!(opener.open(replies.slot_mut(2)), Ok(&[11; PEER_MESSAGE_LEN]));
+    assert_eq!(opener.open(replies.slot_mut(0)), Err(BadReply));
+}
+
+proptest! {
+    #[test]
+    fn gaps_close_and_every_reply_still_finds_its_onion(
+        seed: u64, bad in prop::collection::vec(any::<bool>(), 1..60), noise in 0usize..20,
+    ) {
+        let mut world = World::new(seed, 1);
+        let mut batch = Batch::with_capacity(world.shape.onion_len(), bad.len());
+        let mut openers = Vec::new();
+        for (id, bad) in (0u8..).zip(&bad) {
+            let (mut onion, opener) = world.onion(id, id);
+            onion[200] ^= u8::from(*bad);
+            batch.push(&onion).unwrap();
+            openers.push(opener);
+        }
+        let closed = Round::arrived(NUMBER, batch);
+        let noise = Noise::new(Batch::zeroed(world.shape.onion_len_at(HopIndex(1)), noise));
+        let peeled = closed.peel(&world.secrets[0], HopIndex(0), &noise, &mut world.rng);
+        prop_assert_eq!(peeled.dropped(), bad.iter().filter(|bad| **bad).count());
+        let (onward, away) = peeled.mix().forward();
+        let kept = bad.iter().filter(|bad| !**bad).count();
+        prop_assert_eq!(onward.len(), kept + noise.onions().len());
+        // The replies say which onion each of them answers.
+        let mut answers = Batch::with_capacity(PEER_MESSAGE_LEN, onward.len());
+        for request in onward.slots() {
+            answers.push(&request[16..]).unwrap();
+        }
+        let unmixed = away.returned(answers).unwrap();
+        let mut replies = unmixed.seal(&mut world.rng).into_replies();
+        for ((slot, opener), (id, bad)) in
+            replies.slots_mut().zip(openers).zip((0u8..).zip(bad))
+        {
+            let expected = if bad { Err(BadReply) } else { Ok(&[id; PEER_MESSAGE_LEN]) };
+            prop_assert_eq!(opener.open(slot), expected);
+        }
+    }
+}
+
+#[test]
 fn short_and_long_returns_lose_the_round() {
     let mut world = World::new(2, 1);
     for returned in [0, 1, 3] {
@@ -136,8 +197,7 @@ fn short_and_long_returns_lose_the_round() {
         for message in [1, 2] {
             batch.push(&world.onion(message, message).0).unwrap();
         }
-        let peeled = Round::arrived(NUMBER, batch).peel(&world.secrets[0], HopIndex(0));
-        let (_, away) = peeled.mix(&Noise::none(), &mut world.rng).forward();
+        let (_, away) = world.first_hop(batch).mix().forward();
         let error = away.returned(Batch::zeroed(PEER_MESSAGE_LEN, returned)).unwrap_err();
         assert_eq!(error, WrongCount { sent: 2, returned });
     }
@@ -151,9 +211,9 @@ fn the_batch_that_leaves_holds_no_trace_of_the_order() {
     for id in 0..64 {
         batch.push(&world.onion(id, 0).0).unwrap();
     }
-    let peeled = Round::arrived(NUMBER, batch).peel(&world.secrets[0], HopIndex(0));
+    let peeled = world.first_hop(batch);
     assert_eq!(peeled.dropped(), 0);
-    let (onward, _) = peeled.mix(&Noise::none(), &mut world.rng).forward();
+    let (onward, _) = peeled.mix().forward();
     let order: Vec<_> = onward.slots().map(|slot| slot[0]).collect();
     let mut sorted = order.clone();
     sorted.sort_unstable();

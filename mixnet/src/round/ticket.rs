@@ -2,30 +2,31 @@
 
 use std::{fmt, mem};
 
+use rand::CryptoRng;
+use talaria_wire::Batch;
 use talaria_wire::onion::ReplyKey;
 use zeroize::Zeroizing;
 
 /// The secret of one round at one hop. Not `Clone`; spent by the returning batch.
 pub(super) struct Ticket {
-    /// For each onion that arrived, where it went ([`DROPPED`] if nowhere).
+    /// For each onion that arrived, where it was placed; from `sent` on nothing was sent.
     went_to: Zeroizing<Vec<u32>>,
+    /// In the order of the places.
     keys: Vec<ReplyKey>,
     sent: usize,
 }
 
-const DROPPED: u32 = u32::MAX;
-
 impl Ticket {
-    /// `order[j]` is the slot from which the onion in slot `j` came; slots beyond `keys` are
-    /// noise.
-    pub(super) fn new(order: &[u32], keys: Vec<ReplyKey>) -> Self {
-        let mut went_to = Zeroizing::new(vec![DROPPED; keys.len()]);
-        for (to, &from) in (0..DROPPED).zip(order) {
+    /// `order[j]` is the slot from which the onion in place `j` came, and `keys[j]` its key. The
+    /// first `sent` places are sent; slots from `arrived` on are noise.
+    pub(super) fn new(order: &[u32], arrived: usize, sent: usize, keys: Vec<ReplyKey>) -> Self {
+        let mut went_to = Zeroizing::new(vec![0; arrived]);
+        for (to, &from) in (0..).zip(order) {
             if let Some(slot) = went_to.get_mut(from as usize) {
                 *slot = to;
             }
         }
-        Self { went_to, keys, sent: order.len() }
+        Self { went_to, keys, sent }
     }
 
     /// How many onions were sent on, with noise.
@@ -35,26 +36,46 @@ impl Ticket {
 
     /// Gives up the secret, which exists once.
     pub(super) fn spend(mut self) -> WaysBack {
-        WaysBack { went_to: mem::take(&mut self.went_to), keys: mem::take(&mut self.keys) }
+        WaysBack {
+            went_to: mem::take(&mut self.went_to),
+            keys: mem::take(&mut self.keys),
+            sent: self.sent,
+        }
     }
 }
 
 /// For each onion that arrived, where its reply lies and what seals it.
 pub(super) struct WaysBack {
     went_to: Zeroizing<Vec<u32>>,
-    pub(super) keys: Vec<ReplyKey>,
+    keys: Vec<ReplyKey>,
+    sent: usize,
 }
 
 impl WaysBack {
-    /// The onions that were dropped and have no reply.
-    pub(super) fn dropped(&self) -> impl Iterator<Item = usize> {
-        self.went_to.iter().enumerate().filter(|(_, to)| **to == DROPPED).map(|(onion, _)| onion)
+    /// How many onions arrived, each of which gets a reply.
+    pub(super) fn len(&self) -> usize {
+        self.went_to.len()
+    }
+
+    /// Gives every onion that was dropped random bytes for a reply, and a random key.
+    pub(super) fn scramble_dropped(&mut self, rng: &mut impl CryptoRng, replies: &mut Batch) {
+        for (onion, &place) in self.went_to.iter().enumerate() {
+            if place as usize >= self.sent {
+                rng.fill_bytes(replies.slot_mut(onion));
+                rng.fill_bytes(self.keys[place as usize].as_mut());
+            }
+        }
     }
 
     /// The slot of the reply and the key for each onion from `first` on.
-    pub(super) fn from(&self, first: usize) -> impl Iterator<Item = (Option<usize>, &ReplyKey)> {
-        let slot = |to: &u32| (*to != DROPPED).then_some(*to as usize);
-        self.went_to[first..].iter().map(slot).zip(&self.keys[first..])
+    pub(super) fn from(
+        &self,
+        first: usize,
+    ) -> impl Iterator<Item = (Option<usize>, &ReplyKey)> + Clone {
+        self.went_to[first..].iter().map(|&place| {
+            let place = place as usize;
+            ((place < self.sent).then_some(place), &self.keys[place])
+        })
     }
 }
 

@@ -109,8 +109,10 @@ impl HopNode {
     ) -> Result<(), AbortReason> {
         self.book.begin(number, &batch)?;
         *self.runs.entry(number).or_default() += 1;
-        let peeled = Round::arrived(number, batch).peel(&self.secret, HopIndex(self.place));
-        let (onions, away) = peeled.mix(&Noise::none(), &mut self.rng).forward();
+        let closed = Round::arrived(number, batch);
+        let (hop, noise) = (HopIndex(self.place), Noise::none());
+        let peeled = closed.peel(&self.secret, hop, &noise, &mut self.rng);
+        let (onions, away) = peeled.mix().forward();
         self.book.depart(now, away)?;
         if !self.last {
             let batch = Payload::Link(LinkMessage::Batch(number, onions));

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{EPHEMERAL_LEN, LayerKeys, ReplyKey};
 use crate::crypto::onion_key::{RUN, contributes};
 use crate::crypto::{OnionSecret, sealed};
-use crate::params::{HopIndex, Round};
+use crate::params::{HopIndex, Round, TAG_LEN};
 
 /// What a layer is bound to: the hop's key, the round and the hop's place in the chain.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +19,28 @@ pub struct PeelContext<'a> {
     pub hop: HopIndex,
 }
 
+/// The ephemeral key of the onion in `slot`, which peeling leaves as it is.
+///
+/// # Panics
+/// If `slot` is shorter than one layer.
+#[must_use]
+pub fn ephemeral_key(slot: &[u8]) -> &[u8; EPHEMERAL_LEN] {
+    slot.first_chunk().expect("a slot holds at least one layer")
+}
+
+/// What lies inside the onion in `slot`, once it is peeled.
+///
+/// # Panics
+/// If `slot` is shorter than one layer.
+#[must_use]
+pub fn inner_onion(slot: &[u8]) -> &[u8] {
+    &slot[EPHEMERAL_LEN..slot.len() - TAG_LEN]
+}
+
 /// Peels one layer off the onion in `slot`, in place.
 ///
-/// The inner onion is then `slot[32..len - 16]`; the ephemeral key before it and the tag behind
-/// it stay. The second value says whether the onion is sound: an all-zero DH result and a tag
+/// The inner onion is then [`inner_onion`] of the slot; the ephemeral key before it and the tag
+/// behind it stay. The second value says whether the onion is sound: an all-zero DH result and a tag
 /// that does not fit make it unsound, after the same work, and a reply key comes back in every
 /// case, so that the answer to a bad onion is made like any other.
 ///
@@ -67,7 +85,7 @@ fn peel_run(
     let mut ephemerals = [[0; EPHEMERAL_LEN]; RUN];
     let mut shared = Zeroizing::new([[0; 32]; RUN]);
     for (ephemeral, slot) in ephemerals.iter_mut().zip(slots.chunks_exact(slot_len)) {
-        *ephemeral = *slot.first_chunk().expect("a slot holds at least one layer");
+        *ephemeral = *ephemeral_key(slot);
     }
     context.secret.agree(&ephemerals[..keys.len()], &mut shared[..keys.len()]);
     let layers = ephemerals.iter().zip(shared.iter()).zip(slots.chunks_exact_mut(slot_len));
