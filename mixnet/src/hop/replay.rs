@@ -146,7 +146,8 @@ mod tests {
                 onion[31] = *back;
                 arrived.push(&onion).unwrap();
             }
-            let mut order: Vec<_> = (0..onions.len() as u32 + noise).collect();
+            let slots = u32::try_from(onions.len()).unwrap() + noise;
+            let mut order: Vec<_> = (0..slots).collect();
             shuffle(&mut order, &mut ChaCha20Rng::seed_from_u64(seed));
             let of = |from: u32| onions.get(from as usize);
             let marks: Vec<_> =
