@@ -140,6 +140,8 @@ pub struct Client {
     connection: Connection,
     /// When the silence of the server has lasted too long.
     deadline: Option<UnixMillis>,
+    /// A round that will open, and when.
+    upcoming: Option<(Round, UnixMillis)>,
     clock_noticed: bool,
     away: VecDeque<RoundAway>,
     talk: Option<Talk>,
@@ -160,6 +162,7 @@ impl Client {
             last_round,
             connection: Connection::Down,
             deadline: None,
+            upcoming: None,
             clock_noticed: false,
             away: VecDeque::new(),
             talk: None,
@@ -197,7 +200,7 @@ impl Client {
     /// The connection is gone, and with it every round that has not come back.
     pub fn handle_disconnected(&mut self, now: UnixMillis) {
         self.connection = Connection::Down;
-        self.deadline = None;
+        (self.deadline, self.upcoming) = (None, None);
         while let Some(away) = self.away.pop_front() {
             self.lose(&away, now);
         }
@@ -219,7 +222,7 @@ impl Client {
             (_, Connection::Down) => return Err(ProtocolError::Unexpected),
             (Kind::Control, _) => self.handle_control(Control::decode(body)?)?,
             (Kind::Announcement, Connection::Up) => {
-                self.handle_announcement(now, Announcement::decode(body)?.round, rng);
+                self.handle_announcement(now, Announcement::decode(body)?, rng);
             }
             (Kind::Replies, Connection::Up) => {
                 self.handle_replies(now, &Replies::decode(body, self.shape)?)?;
@@ -257,7 +260,10 @@ impl Client {
     }
 
     /// The moment of [`Client::poll_timeout`] has come.
-    pub fn handle_timeout(&mut self, now: UnixMillis) {
+    pub fn handle_timeout(&mut self, now: UnixMillis, rng: &mut impl CryptoRng) {
+        if let Some((round, _)) = self.upcoming.take_if(|(_, opens_at)| *opens_at <= now) {
+            self.answer(now, round, rng);
+        }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.deadline = None;
             self.actions.push_back(Action::Close(CloseReason::Silent));
@@ -267,7 +273,7 @@ impl Client {
     /// When [`Client::handle_timeout`] is to be called, unless something happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.deadline
+        self.deadline.into_iter().chain(self.upcoming.map(|(_, opens_at)| opens_at)).min()
     }
 
     /// The next thing to do.

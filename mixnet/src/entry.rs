@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use talaria_wire::control::{AbortReason, Refusal};
-use talaria_wire::frame::Submission;
+use talaria_wire::frame::{Announcement, Submission};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
 use crate::admission::{Admission, ClientId, NotAdmitted, Seat, Seats};
@@ -55,9 +55,43 @@ pub enum Action {
         seats: Seats,
         /// The replies in the order of the onions, or why there are none.
         replies: Result<Batch, AbortReason>,
+        /// The round that they can be told of in the same breath.
+        next: Option<Upcoming>,
     },
     /// Every client has its last reply: the entry may stop.
     Drained,
+}
+
+/// A round that will open soon, unless the entry stops before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upcoming {
+    /// The round.
+    pub round: RoundNumber,
+    /// When it opens.
+    pub opens_at: UnixMillis,
+    /// When it closes at the latest.
+    pub closes_at: UnixMillis,
+}
+
+/// Clocks are whole milliseconds and go at slightly different speeds; who comes this much later
+/// is not too early.
+const SLACK_MS: u64 = 5;
+/// The clocks of clients are not trusted for longer than this.
+const MOST_AHEAD_MS: u64 = 10_000;
+
+impl Upcoming {
+    /// What to tell clients at `now`; nothing if it opens right away, or in a long time: then it
+    /// is announced when it opens.
+    #[must_use]
+    pub fn announcement(&self, now: UnixMillis) -> Option<Announcement> {
+        let left = self.opens_at.since(now);
+        let milliseconds = |value| u32::try_from(value).unwrap_or(u32::MAX);
+        (1..=MOST_AHEAD_MS).contains(&left).then(|| Announcement {
+            round: self.round,
+            opens_in_ms: milliseconds(left + SLACK_MS),
+            closes_in_ms: milliseconds(self.closes_at.since(now)),
+        })
+    }
 }
 
 /// The entry.
@@ -147,6 +181,10 @@ impl Entry {
         client: ClientId,
         submission: Submission<'_>,
     ) -> Result<Seat, NotAdmitted> {
+        // Clients that were told in advance may be faster than whoever looks at the clock here.
+        if self.admission.is_none() {
+            self.handle_timeout(now);
+        }
         let Some(presence) = self.clients.get_mut(&client) else {
             return Err(NotAdmitted::NotOpen);
         };
@@ -297,7 +335,11 @@ impl Entry {
 
     fn finish(&mut self, round: RoundNumber, replies: Result<Batch, AbortReason>) {
         if let Some(seats) = self.waiting.remove(&round) {
-            self.actions.push_back(Action::Deliver { round, seats, replies });
+            let next = self.scheduler.upcoming().map(|(round, opens_at)| {
+                let closes_at = round.next().starts_at(self.config.schedule.period_ms);
+                Upcoming { round, opens_at, closes_at }
+            });
+            self.actions.push_back(Action::Deliver { round, seats, replies, next });
         }
         self.scheduler.handle_over(round);
         self.run_steps();

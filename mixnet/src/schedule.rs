@@ -136,6 +136,13 @@ impl Scheduler {
         opens_at.into_iter().chain(self.travelling.poll_timeout()).min()
     }
 
+    /// The round that will open next, if none collects now, and when.
+    #[must_use]
+    pub fn upcoming(&self) -> Option<(Round, UnixMillis)> {
+        let waits = self.mode == Mode::Running && self.open.is_none();
+        waits.then(|| (self.next, self.next.starts_at(self.config.period_ms)))
+    }
+
     /// The round that collects now.
     #[must_use]
     pub fn open_round(&self) -> Option<Round> {
@@ -209,6 +216,9 @@ mod tests {
         s.handle_timeout(UnixMillis(120));
         assert_eq!(steps(&mut s), [open(1), Step::Close(Round(1))]);
         assert_eq!(s.poll_timeout(), Some(UnixMillis(200)));
+        assert_eq!(s.upcoming(), Some((Round(2), UnixMillis(200))));
+        s.handle_timeout(UnixMillis(200));
+        assert_eq!(s.upcoming(), None);
     }
 
     #[test]

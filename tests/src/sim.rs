@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 
 use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
-use talaria_mixnet::admission::ClientId;
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
 use talaria_wire::network_file::{EntryInfo, HopInfo, Network};
 use talaria_wire::{Round, UnixMillis};
@@ -382,6 +381,3 @@ fn network(setting: &Setting, secrets: &[OnionSecret], rng: &mut ChaCha20Rng) ->
         .collect();
     Network::new(setting.period_ms, 1, entry, hops).expect("a setting within the limits")
 }
-
-/// The entry's own number of a client, which is new after each connection.
-type Seated = BTreeMap<usize, ClientId>;

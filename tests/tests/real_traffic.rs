@@ -105,7 +105,9 @@ fn from_first(records: &[usize], len: usize) -> Vec<usize> {
 /// What TLS 1.3 adds to a record: the content type and a tag.
 const TLS: usize = 17;
 const SUBMISSION: usize = 4 + 8 + 2 * 672 + TLS;
-const ANNOUNCEMENT: usize = 4 + 12 + TLS;
+const ANNOUNCEMENT: usize = 4 + 16 + TLS;
+/// Replies, and the announcement of the next round in the same record.
+const BOTH: usize = REPLIES + 4 + 16;
 const REPLIES: usize = 4 + 16 + 2 * 560 + TLS;
 
 #[test]
@@ -116,8 +118,10 @@ fn records_are_the_same_whether_a_client_idles_or_talks() {
         // One submission a round, one announcement, one answer, and nothing else.
         assert!(tap.up.len() > ROUNDS && tap.up.iter().all(|len| *len == SUBMISSION), "{tap:?}");
         let count = |len| tap.down.iter().filter(|record| **record == len).count();
-        let (announcements, replies) = (count(ANNOUNCEMENT), count(REPLIES));
-        assert_eq!(announcements + replies, tap.down.len(), "{tap:?}");
+        let (alone, unannounced, both) = (count(ANNOUNCEMENT), count(REPLIES), count(BOTH));
+        assert_eq!(alone + unannounced + both, tap.down.len(), "{tap:?}");
+        assert!(both > 0, "{tap:?}");
+        let (announcements, replies) = (alone + both, unannounced + both);
         assert!(announcements.abs_diff(tap.up.len()) <= 2, "{tap:?}");
         assert!(replies.abs_diff(tap.up.len()) <= 2, "{tap:?}");
     }

@@ -397,7 +397,7 @@ def allowed(kind, length, sender, hops, lanes):
         (0, "client"): length <= 4096,
         (0, "entry"): length <= 4096,
         (0, "link"): length <= 4096,
-        (1, "entry"): length == 12,
+        (1, "entry"): length == 16,
         (2, "client"): length == 8 + onions,
         (3, "entry"): length == 16 + replies,
         (4, "link"): length == 14,
@@ -414,7 +414,8 @@ def decode_frame(data, sender, hops, lanes):
     round_ = int.from_bytes(body[:8], "big")
     if kind == 1:
         return {"kind": "Announcement", "round": round_,
-                "closes_in_ms": int.from_bytes(body[8:], "big")}
+                "opens_in_ms": int.from_bytes(body[8:12], "big"),
+                "closes_in_ms": int.from_bytes(body[12:], "big")}
     if kind == 2:
         return {"kind": "Submission", "round": round_, "onions": body[8:].hex()}
     if kind == 3:
@@ -433,7 +434,8 @@ def decode_frame(data, sender, hops, lanes):
 def encode_frame(fields):
     kind = fields["kind"]
     if kind == "Announcement":
-        return frame(kind, be(fields["round"], 8) + be(fields["closes_in_ms"], 4))
+        return frame(kind, be(fields["round"], 8) + be(fields["opens_in_ms"], 4)
+                     + be(fields["closes_in_ms"], 4))
     if kind == "Submission":
         return frame(kind, be(fields["round"], 8) + unhex(fields["onions"]))
     if kind == "Replies":

@@ -17,7 +17,7 @@ pub const CONTROL_MAX: usize = 4096;
 /// Bytes of a batch in one chunk, on a link between hops.
 pub const CHUNK_LEN: usize = 64 * 1024;
 /// Body of an announcement: round u64, time left to collect in milliseconds u32.
-pub const ANNOUNCEMENT_LEN: usize = 12;
+pub const ANNOUNCEMENT_LEN: usize = 16;
 /// Body of a batch head: round u64, slots u32, slot length u16.
 pub const BATCH_HEAD_LEN: usize = 14;
 /// Body of replies before the replies themselves: round u64, outcome u8, seven zero bytes.
@@ -31,7 +31,7 @@ pub const SUBMISSION_HEAD_LEN: usize = 8;
 pub enum Kind {
     /// MessagePack, see [`control`](crate::control).
     Control = 0,
-    /// Entry to client: a round collects now.
+    /// Entry to client: a round collects now, or will soon.
     Announcement = 1,
     /// Client to entry: the onions of a round.
     Submission = 2,
@@ -143,11 +143,16 @@ pub fn replies_len(shape: RoundShape) -> usize {
     REPLIES_HEAD_LEN + shape.onions() * shape.reply_len()
 }
 
-/// Entry to client: this round collects now.
+/// Entry to client: this round collects now, or will soon.
+///
+/// The next round is announced together with the replies of one that is over, where there is
+/// time: that saves a record, and waking everybody up, in every round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcement {
     /// The round.
     pub round: Round,
+    /// Milliseconds until submissions are taken: the client waits for so long, and then submits.
+    pub opens_in_ms: u32,
     /// Milliseconds until it closes.
     pub closes_in_ms: u32,
 }
@@ -159,6 +164,7 @@ impl Announcement {
         let mut out = Vec::with_capacity(HEADER_LEN + ANNOUNCEMENT_LEN);
         Header::put(Kind::Announcement, ANNOUNCEMENT_LEN, &mut out);
         out.extend_from_slice(&self.round.to_be_bytes());
+        out.extend_from_slice(&self.opens_in_ms.to_be_bytes());
         out.extend_from_slice(&self.closes_in_ms.to_be_bytes());
         out
     }
@@ -170,9 +176,9 @@ impl Announcement {
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
         let round = Round(reader.u64()?);
-        let closes_in_ms = reader.u32()?;
+        let (opens_in_ms, closes_in_ms) = (reader.u32()?, reader.u32()?);
         reader.finish()?;
-        Ok(Self { round, closes_in_ms })
+        Ok(Self { round, opens_in_ms, closes_in_ms })
     }
 }
 
@@ -295,8 +301,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn announcements_round_trip(round: u64, closes_in_ms: u32) {
-            let announcement = Announcement { round: Round(round), closes_in_ms };
+        fn announcements_round_trip(round: u64, opens_in_ms: u32, closes_in_ms: u32) {
+            let round = Round(round);
+            let announcement = Announcement { round, opens_in_ms, closes_in_ms };
             let frame = announcement.to_frame();
             let body = body_of(&frame, Accepts::FromEntry(shape()));
             prop_assert_eq!(Announcement::decode(body), Ok(announcement));

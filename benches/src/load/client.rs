@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use talaria_wire::control::Control;
 use talaria_wire::dead_drop::EMPTY_REPLY;
@@ -18,7 +18,9 @@ use super::stage::Stage;
 
 /// Plays `client` until its connection ends, which the stage is told.
 pub(super) async fn play(client: usize, stage: Rc<Stage>, connection: Connection) {
-    let player = Player { client, stage: stage.clone(), connection, due: None, away: Vec::new() };
+    let stage_of = stage.clone();
+    let player =
+        Player { client, stage: stage_of, connection, ahead: None, due: None, away: Vec::new() };
     let ended = player.run().await;
     stage.lose(client, &ended);
 }
@@ -27,6 +29,8 @@ struct Player {
     client: usize,
     stage: Rc<Stage>,
     connection: Connection,
+    /// A round that was announced and is not open yet.
+    ahead: Option<(tokio::time::Instant, Round)>,
     /// A round that waits for its onions.
     due: Option<Due>,
     /// Submissions without an answer: rarely more than two.
@@ -50,7 +54,7 @@ impl Player {
             let turn = tokio::select! {
                 frame = self.connection.read() => match frame {
                     Ok((Kind::Announcement, body)) => match Announcement::decode(body) {
-                        Ok(announcement) => Ok(Turn::Announced(announcement.round)),
+                        Ok(announcement) => Ok(Turn::Announced(announcement)),
                         Err(_) => Err(ConnectionError::Unexpected("a broken announcement")),
                     },
                     Ok((Kind::Replies, body)) => {
@@ -60,10 +64,20 @@ impl Player {
                     Ok((_, body)) => Err(farewell(body)),
                     Err(error) => Err(error),
                 },
+                round = opened(&mut self.ahead) => Ok(Turn::Opened(round)),
                 chunk = ready(&mut self.due) => Ok(Turn::Ready(chunk)),
             };
             let done = match turn {
-                Ok(Turn::Announced(round)) => self.announced(round).await,
+                Ok(Turn::Announced(Announcement { round, opens_in_ms: 0, .. })) => {
+                    self.ahead = None;
+                    self.announced(round).await
+                }
+                Ok(Turn::Announced(Announcement { round, opens_in_ms, .. })) => {
+                    let opens_at = Instant::now() + Duration::from_millis(opens_in_ms.into());
+                    self.ahead = Some((opens_at.into(), round));
+                    Ok(())
+                }
+                Ok(Turn::Opened(round)) => self.announced(round).await,
                 Ok(Turn::Ready(chunk)) => self.submit(chunk).await,
                 Ok(Turn::Done) => Ok(()),
                 Err(error) => Err(error),
@@ -107,9 +121,22 @@ impl Player {
 
 /// What there is to do next.
 enum Turn {
-    Announced(Round),
+    Announced(Announcement),
+    Opened(Round),
     Ready(Arc<Chunk>),
     Done,
+}
+
+/// The round that was announced in advance, once it opens.
+async fn opened(ahead: &mut Option<(tokio::time::Instant, Round)>) -> Round {
+    match *ahead {
+        Some((opens_at, round)) => {
+            tokio::time::sleep_until(opens_at).await;
+            *ahead = None;
+            round
+        }
+        None => pending().await,
+    }
 }
 
 /// The onions of the round that is due, once they are sealed.

@@ -4,7 +4,7 @@ use std::array;
 
 use rand::CryptoRng;
 use talaria_wire::dead_drop::EMPTY_REPLY;
-use talaria_wire::frame::{Outcome, Replies, Submission};
+use talaria_wire::frame::{Announcement, Outcome, Replies, Submission};
 use talaria_wire::onion::{self, ReplyOpener};
 use talaria_wire::params::{ONIONS_PER_LANE, PEER_MESSAGE_LEN};
 use talaria_wire::{ExchangeRequest, Round, UnixMillis};
@@ -46,12 +46,25 @@ impl RoundAway {
 }
 
 impl Client {
+    /// Answers a round that is open, or remembers to when it will be.
     pub(super) fn handle_announcement(
         &mut self,
         now: UnixMillis,
-        round: Round,
+        announcement: Announcement,
         rng: &mut impl CryptoRng,
     ) {
+        let Announcement { round, opens_in_ms, .. } = announcement;
+        // Whatever was announced before is over, or never came to be.
+        self.upcoming = None;
+        if opens_in_ms == 0 {
+            self.answer(now, round, rng);
+        } else {
+            self.upcoming = Some((round, now.plus(opens_in_ms.into())));
+        }
+    }
+
+    /// Answers a round with a submission, once.
+    pub(super) fn answer(&mut self, now: UnixMillis, round: Round, rng: &mut impl CryptoRng) {
         if self.last_round.is_some_and(|last| round <= last) || !self.is_plausible(round, now) {
             return;
         }

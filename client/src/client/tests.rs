@@ -158,7 +158,7 @@ impl Person {
 }
 
 fn announcement(round: Round) -> Vec<u8> {
-    Announcement { round, closes_in_ms: 1500 }.to_frame()
+    Announcement { round, opens_in_ms: 0, closes_in_ms: 1500 }.to_frame()
 }
 
 fn pair(server: &Server) -> [Person; 2] {
@@ -356,12 +356,39 @@ fn servers_that_break_the_protocol_are_left() {
 }
 
 #[test]
+fn a_round_that_was_announced_ahead_is_answered_when_it_opens() {
+    let server = Server::new(1);
+    let mut person = Person::new(1, "Alice", &server);
+    person.connect(start());
+    let ahead = |round, opens_in_ms| {
+        Announcement { round, opens_in_ms, closes_in_ms: opens_in_ms + 1000 }.to_frame()
+    };
+    let (now, second) = (start(), FIRST.next());
+    person.take(now, &ahead(FIRST, 300)).unwrap();
+    assert!(person.settle().is_empty());
+    assert_eq!(person.client.poll_timeout(), Some(now.plus(300)));
+    person.client.handle_timeout(now.plus(299), &mut person.rng);
+    assert!(person.settle().is_empty());
+    person.client.handle_timeout(now.plus(300), &mut person.rng);
+    assert_eq!((person.settle().len(), person.last_round), (1, Some(FIRST)));
+    // Told again, or told of a round that was skipped: one submission each, at most.
+    person.take(now.plus(301), &announcement(FIRST)).unwrap();
+    person.take(now.plus(400), &ahead(second, 1600)).unwrap();
+    person.take(now.plus(500), &announcement(second.next())).unwrap();
+    assert_eq!((person.settle().len(), person.last_round), (1, Some(second.next())));
+    person.take(now.plus(600), &ahead(second.next().next(), 10)).unwrap();
+    person.client.handle_disconnected(now.plus(605));
+    person.client.handle_timeout(now.plus(610), &mut person.rng);
+    assert!(person.settle().is_empty());
+}
+
+#[test]
 fn silence_and_farewells_close_the_connection() {
     let server = Server::new(1);
     let mut person = Person::new(1, "Alice", &server);
     person.client.handle_connected(start());
     let deadline = person.client.poll_timeout().unwrap();
-    person.client.handle_timeout(deadline);
+    person.client.handle_timeout(deadline, &mut person.rng);
     person.settle();
     assert_eq!(person.closed, Some(CloseReason::Silent));
     person.client.handle_disconnected(start());

@@ -143,7 +143,8 @@ mod tests {
         let accepts = Accepts::FromEntry(RoundShape::new(Hops::new(1).unwrap(), 1).unwrap());
         let mut bytes = Vec::new();
         for round in 0..3 {
-            let announcement = Announcement { round: Round(round), closes_in_ms: 1 };
+            let announcement =
+                Announcement { round: Round(round), opens_in_ms: 0, closes_in_ms: 1 };
             bytes.extend_from_slice(&announcement.to_frame());
         }
         for piece in [1, 3, 16, 17, 48] {

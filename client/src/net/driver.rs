@@ -145,7 +145,7 @@ impl Driver {
                 }
             }
             Happened::Broken(error) => self.disconnect(&error.to_string()),
-            Happened::Timeout => self.client.handle_timeout(now()),
+            Happened::Timeout => self.client.handle_timeout(now(), &mut self.rng),
             Happened::Input(0) => self.input_open = false,
             Happened::Input(_) => self.take_inputs(),
             Happened::Shown(Some(seq)) => self.client.shown(seq),

@@ -161,7 +161,7 @@ async fn every_round_gets_one_submission_and_lost_connections_come_back() {
         let mut stream = entry.welcome(&network).await;
         person.wait_for(|e| matches!(e, Event::Notice(Notice::Ready { .. }))).await;
         for round in [first, Round(first.0 + attempt + 1)] {
-            let announcement = Announcement { round, closes_in_ms: 1000 };
+            let announcement = Announcement { round, opens_in_ms: 0, closes_in_ms: 1000 };
             stream.write_all(&announcement.to_frame()).await.unwrap();
             // The second time, the first round has been answered already.
             if attempt == 1 && round == first {

@@ -27,7 +27,7 @@ fn actions(entry: &mut Entry) -> Vec<String> {
             Action::Forward { round, onions, clients } => {
                 format!("forward {round}: {} of {clients}", onions.len())
             }
-            Action::Deliver { round, seats, replies } => match replies {
+            Action::Deliver { round, seats, replies, .. } => match replies {
                 Ok(_) => format!("deliver {round} to {}", seats.len()),
                 Err(reason) => format!("fail {round} for {}: {reason:?}", seats.len()),
             },
@@ -86,6 +86,29 @@ fn a_moment_in_which_all_are_held_up_leaves_nobody_alone_in_a_round() {
     assert_eq!(actions(&mut entry), Vec::<String>::new());
     submit(&mut entry, 402, clients[1], 4).unwrap();
     assert_eq!(actions(&mut entry), ["forward 4: 4 of 2"]);
+}
+
+#[test]
+fn the_next_round_is_told_with_the_replies_and_opens_for_whoever_comes_first() {
+    let mut entry = entry();
+    let a = entry.connect().unwrap();
+    entry.handle_timeout(UnixMillis(100));
+    submit(&mut entry, 101, a, 1).unwrap();
+    entry.handle_returned(RoundNumber(1), Batch::zeroed(entry.config.shape.reply_len(), 2));
+    let next = std::iter::from_fn(|| entry.poll_action()).find_map(|action| match action {
+        Action::Deliver { next, .. } => next,
+        _ => None,
+    });
+    let next = next.unwrap();
+    assert_eq!((next.round, next.opens_at), (RoundNumber(2), UnixMillis(200)));
+    let told = next.announcement(UnixMillis(130)).unwrap();
+    assert_eq!((told.opens_in_ms, told.closes_in_ms), (70 + 5, 170));
+    assert_eq!(next.announcement(UnixMillis(200)), None);
+    assert_eq!(Upcoming { opens_at: UnixMillis(20_000), ..next }.announcement(UnixMillis(1)), None);
+
+    assert_eq!(submit(&mut entry, 199, a, 2), Err(NotAdmitted::NotOpen));
+    submit(&mut entry, 205, a, 2).unwrap();
+    assert_eq!(actions(&mut entry), ["announce 2", "forward 2: 2 of 1"]);
 }
 
 #[test]

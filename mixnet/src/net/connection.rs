@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use talaria_wire::control::{Control, Farewell};
-use talaria_wire::frame::{Kind, Outcome, Replies, Submission};
+use talaria_wire::frame::{Announcement, Kind, Outcome, Replies, Submission};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,8 +25,8 @@ const MAX_REFUSED: u32 = 16;
 /// What all clients are told.
 #[derive(Clone, Debug)]
 pub enum News {
-    /// A round collects; the frame to send.
-    Announced(Arc<[u8]>),
+    /// A round collects; the frame for those who have not been told before.
+    Announced(RoundNumber, Arc<[u8]>),
     /// A round is over.
     Over(Arc<RoundOver>),
     /// The entry stops.
@@ -42,6 +42,8 @@ pub struct RoundOver {
     pub seats: Seats,
     /// The replies in the order of the seats; `None` if the round was lost.
     pub replies: Option<Batch>,
+    /// The announcement of the next round, which is sent with the replies.
+    pub next: Option<Announcement>,
 }
 
 impl RoundOver {
@@ -89,6 +91,8 @@ pub(super) struct Connection<R, W> {
     pub(super) frames: FrameReader<R>,
     pub(super) writer: W,
     pub(super) news: broadcast::Receiver<News>,
+    /// The round that the client was told of last.
+    pub(super) told: Option<RoundNumber>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
@@ -143,18 +147,33 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         }
     }
 
-    fn take_news(&self, news: Result<News, RecvError>, buffer: &mut Vec<u8>) -> Result<(), Ended> {
+    fn take_news(
+        &mut self,
+        news: Result<News, RecvError>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Ended> {
         match news {
-            Ok(News::Announced(frame)) => buffer.extend_from_slice(&frame),
+            Ok(News::Announced(round, frame)) => self.tell(round, &frame, buffer),
             Ok(News::Over(over)) => {
                 if let Some(seat) = over.seats.get(&self.guest.client()) {
                     over.put_frame(*seat, self.shape, buffer);
+                    if let Some(next) = over.next {
+                        self.tell(next.round, &next.to_frame(), buffer);
+                    }
                 }
             }
             Ok(News::Closing) | Err(RecvError::Closed) => return Err(Ended::Closing),
             Err(RecvError::Lagged(_)) => return Err(Ended::TooSlow),
         }
         Ok(())
+    }
+
+    /// Announces a round, once.
+    fn tell(&mut self, round: RoundNumber, announcement: &[u8], buffer: &mut Vec<u8>) {
+        if self.told.is_none_or(|told| told < round) {
+            self.told = Some(round);
+            buffer.extend_from_slice(announcement);
+        }
     }
 }
 

@@ -72,11 +72,11 @@ impl Guest {
     /// [`NotAdmitted`] if it is not in the round.
     pub(super) fn submit(&self, submission: Submission<'_>) -> Result<Seat, NotAdmitted> {
         let mut entry = self.door.entry();
-        let seat = entry.submit(self.door.now(), self.client, submission)?;
+        let seat = entry.submit(self.door.now(), self.client, submission);
         if entry.has_actions() {
             self.door.due.notify_one();
         }
-        Ok(seat)
+        seat
     }
 }
 

@@ -25,7 +25,7 @@ use super::link::{LinkEvent, LinkMessage, Onward, OnwardConfig};
 use super::report::{EntryReport, Report, Reports};
 use super::shutdown::{Shutdown, TaskGuard, Tasks};
 use crate::admission::Seats;
-use crate::entry::{Action, Entry, EntryConfig};
+use crate::entry::{Action, Entry, EntryConfig, Upcoming};
 
 /// News that a client may be behind before it is cut off.
 const MAX_BEHIND: usize = 64;
@@ -144,7 +144,7 @@ impl Reception {
         let news = self.news.subscribe();
         let guest = answer_hello(&mut writer, answer).await?;
         let (shape, idle) = (self.shape, self.idle);
-        Ok(Connection { guest, shape, idle, frames, writer, news })
+        Ok(Connection { guest, shape, idle, frames, writer, news, told: None })
     }
 }
 
@@ -197,7 +197,9 @@ impl Rounds {
             match action {
                 Action::Announce { round, closes_at } => self.announce(round, closes_at),
                 Action::Forward { round, onions, clients } => self.forward(round, onions, clients),
-                Action::Deliver { round, seats, replies } => self.deliver(round, seats, replies),
+                Action::Deliver { round, seats, replies, next } => {
+                    self.deliver(round, seats, replies, next);
+                }
                 Action::Drained => return true,
             }
         }
@@ -206,7 +208,7 @@ impl Rounds {
     fn announce(&mut self, round: RoundNumber, closes_at: UnixMillis) {
         let left = closes_at.since(self.door.now());
         let closes_in_ms = u32::try_from(left).unwrap_or(u32::MAX);
-        let frame = Announcement { round, closes_in_ms }.to_frame();
+        let frame = Announcement { round, opens_in_ms: 0, closes_in_ms }.to_frame();
         let under_way = UnderWay {
             announced_at: Instant::now(),
             closed_at: None,
@@ -216,7 +218,7 @@ impl Rounds {
         };
         self.under_way.insert(round, under_way);
         // Without a client there is nobody to tell.
-        let _ = self.news.send(News::Announced(frame.into()));
+        let _ = self.news.send(News::Announced(round, frame.into()));
     }
 
     fn forward(&mut self, round: RoundNumber, onions: Batch, clients: usize) {
@@ -231,12 +233,19 @@ impl Rounds {
         }
     }
 
-    fn deliver(&mut self, round: RoundNumber, seats: Seats, replies: Result<Batch, AbortReason>) {
+    fn deliver(
+        &mut self,
+        round: RoundNumber,
+        seats: Seats,
+        replies: Result<Batch, AbortReason>,
+        next: Option<Upcoming>,
+    ) {
         let failed = replies.as_ref().err().copied();
         let replies = replies.ok();
         let count = replies.as_ref().map_or(0, Batch::len);
         self.report(round, count, failed);
-        let _ = self.news.send(News::Over(Arc::new(RoundOver { round, seats, replies })));
+        let next = next.and_then(|next| next.announcement(self.door.now()));
+        let _ = self.news.send(News::Over(Arc::new(RoundOver { round, seats, replies, next })));
     }
 
     fn report(&mut self, round: RoundNumber, replies: usize, failed: Option<AbortReason>) {

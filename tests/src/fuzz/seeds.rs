@@ -91,7 +91,7 @@ fn frames(controls: &[Vec<u8>]) -> Vec<Vec<u8>> {
     Replies::put_without(round, outcome, shape(), &mut replies);
     let sides: [(u8, Vec<u8>); 5] = [
         (0, Submission { round, onions: &onions }.to_frame()),
-        (1, Announcement { round, closes_in_ms: 1999 }.to_frame()),
+        (1, Announcement { round, opens_in_ms: 0, closes_in_ms: 1999 }.to_frame()),
         (1, replies),
         (2, BatchHead { round, slots: 3, slot_len: 672 }.to_frame()),
         (2, controls[3].clone()),

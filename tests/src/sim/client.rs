@@ -142,7 +142,7 @@ impl ClientNode {
     }
 
     pub(super) fn handle_timeout(&mut self, now: UnixMillis) {
-        self.client.handle_timeout(now);
+        self.client.handle_timeout(now, &mut self.rng);
     }
 
     pub(super) fn poll_timeout(&self) -> Option<UnixMillis> {

@@ -1,5 +1,8 @@
 //! The entry in the simulation: the real state machine between played connections.
 
+use std::collections::BTreeMap;
+
+use talaria_mixnet::admission::ClientId;
 use talaria_mixnet::entry::{Action, Entry, EntryConfig};
 use talaria_mixnet::net::link::LinkMessage;
 use talaria_mixnet::schedule::ScheduleConfig;
@@ -9,16 +12,15 @@ use talaria_wire::frame::{
 };
 use talaria_wire::network_file::{Network, NetworkId};
 use talaria_wire::params::PROTOCOL_VERSION;
-use talaria_wire::{RoundShape, UnixMillis};
+use talaria_wire::{Round, RoundShape, UnixMillis};
 
-use super::Seated;
 use super::net::{Net, Node, Payload};
 
 pub(super) struct EntryNode {
     entry: Entry,
     shape: RoundShape,
     network: NetworkId,
-    seated: Seated,
+    seated: BTreeMap<usize, Seated>,
     pub(super) delivered: usize,
     pub(super) lost: usize,
 }
@@ -34,7 +36,7 @@ impl EntryNode {
             entry: Entry::new(config, now),
             shape: network.shape(),
             network: network.id(),
-            seated: Seated::new(),
+            seated: BTreeMap::new(),
             delivered: 0,
             lost: 0,
         }
@@ -65,7 +67,7 @@ impl EntryNode {
         };
         let control = match answer {
             Ok(id) => {
-                self.seated.insert(client, id);
+                self.seated.insert(client, Seated { id, told: None });
                 Control::Welcome { protocol: PROTOCOL_VERSION }
             }
             Err(reason) => Control::Refused { reason },
@@ -75,12 +77,12 @@ impl EntryNode {
     }
 
     fn submit(&mut self, now: UnixMillis, client: usize, body: &[u8], net: &mut Net) -> bool {
-        let (Some(id), Ok(submission)) =
+        let (Some(seated), Ok(submission)) =
             (self.seated.get(&client), Submission::decode(body, self.shape))
         else {
             return false;
         };
-        if self.entry.submit(now, *id, submission).is_err() {
+        if self.entry.submit(now, seated.id, submission).is_err() {
             let mut frame = Vec::new();
             Replies::put_without(submission.round, Outcome::Late, self.shape, &mut frame);
             send(net, now, client, frame);
@@ -100,8 +102,8 @@ impl EntryNode {
     }
 
     pub(super) fn disconnect(&mut self, now: UnixMillis, client: usize) {
-        if let Some(id) = self.seated.remove(&client) {
-            self.entry.disconnect(now, id);
+        if let Some(seated) = self.seated.remove(&client) {
+            self.entry.disconnect(now, seated.id);
         }
     }
 
@@ -118,19 +120,22 @@ impl EntryNode {
             match action {
                 Action::Announce { round, closes_at } => {
                     let left = u32::try_from(closes_at.since(now)).unwrap_or(u32::MAX);
-                    let frame = Announcement { round, closes_in_ms: left }.to_frame();
-                    for client in self.seated.keys() {
-                        send(net, now, *client, frame.clone());
+                    let open = Announcement { round, opens_in_ms: 0, closes_in_ms: left };
+                    for (client, seated) in &mut self.seated {
+                        if let Some(frame) = seated.tell(open) {
+                            send(net, now, *client, frame);
+                        }
                     }
                 }
                 Action::Forward { round, onions, .. } => {
                     let batch = Payload::Link(LinkMessage::Batch(round, onions));
                     net.send(now, Node::Entry, Node::Hop(0), batch);
                 }
-                Action::Deliver { round, seats, replies } => {
+                Action::Deliver { round, seats, replies, next } => {
+                    let next = next.and_then(|next| next.announcement(now));
                     *(if replies.is_ok() { &mut self.delivered } else { &mut self.lost }) += 1;
-                    for (client, id) in &self.seated {
-                        let Some(seat) = seats.get(id) else { continue };
+                    for (client, seated) in &mut self.seated {
+                        let Some(seat) = seats.get(&seated.id) else { continue };
                         let mut frame = Vec::new();
                         match &replies {
                             Ok(replies) => {
@@ -146,11 +151,30 @@ impl EntryNode {
                             }
                         }
                         send(net, now, *client, frame);
+                        if let Some(frame) = next.and_then(|next| seated.tell(next)) {
+                            send(net, now, *client, frame);
+                        }
                     }
                 }
                 Action::Drained => {}
             }
         }
+    }
+}
+
+/// A client at the entry.
+struct Seated {
+    id: ClientId,
+    /// The round that it was told of last.
+    told: Option<Round>,
+}
+
+impl Seated {
+    /// The frame that announces a round, once.
+    fn tell(&mut self, announcement: Announcement) -> Option<Vec<u8>> {
+        let news = self.told.is_none_or(|told| told < announcement.round);
+        self.told = self.told.max(Some(announcement.round));
+        news.then(|| announcement.to_frame())
     }
 }
 

@@ -57,7 +57,7 @@ enum RefusedBy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", deny_unknown_fields)]
 enum Fields {
-    Announcement { round: u64, closes_in_ms: u32 },
+    Announcement { round: u64, opens_in_ms: u32, closes_in_ms: u32 },
     Submission { round: u64, onions: Hex },
     Replies { round: u64, outcome: u8, replies: Hex },
     BatchHead { round: u64, slots: u32, slot_len: u16 },
@@ -107,9 +107,12 @@ impl Bad {
 impl Fields {
     fn to_frame(&self, shape: RoundShape) -> Vec<u8> {
         match self {
-            Self::Announcement { round, closes_in_ms } => {
-                Announcement { round: Round(*round), closes_in_ms: *closes_in_ms }.to_frame()
+            Self::Announcement { round, opens_in_ms, closes_in_ms } => Announcement {
+                round: Round(*round),
+                opens_in_ms: *opens_in_ms,
+                closes_in_ms: *closes_in_ms,
             }
+            .to_frame(),
             Self::Submission { round, onions } => {
                 Submission { round: Round(*round), onions: &onions.0 }.to_frame()
             }
@@ -146,8 +149,11 @@ fn parse(frame: &[u8], from: From, shape: RoundShape) -> Result<Fields, RefusedB
         return Err(RefusedBy::Body);
     }
     let fields = match header.kind {
-        Kind::Announcement => Announcement::decode(body)
-            .map(|it| Fields::Announcement { round: it.round.0, closes_in_ms: it.closes_in_ms }),
+        Kind::Announcement => Announcement::decode(body).map(|it| Fields::Announcement {
+            round: it.round.0,
+            opens_in_ms: it.opens_in_ms,
+            closes_in_ms: it.closes_in_ms,
+        }),
         Kind::Submission => Submission::decode(body, shape)
             .map(|it| Fields::Submission { round: it.round.0, onions: it.onions.into() }),
         Kind::Replies => Replies::decode(body, shape).map(|it| Fields::Replies {
@@ -185,7 +191,7 @@ fn fields(shape: RoundShape) -> Vec<(From, Fields)> {
     let without =
         |outcome| Fields::Replies { round, outcome, replies: Hex(vec![0; replies.len()]) };
     vec![
-        (From::Entry, Fields::Announcement { round, closes_in_ms: 1999 }),
+        (From::Entry, Fields::Announcement { round, opens_in_ms: 0, closes_in_ms: 1999 }),
         (From::Client, Fields::Submission { round, onions: onions.into() }),
         (From::Entry, Fields::Replies { round, outcome: 0, replies: replies.into() }),
         (From::Entry, without(1)),
@@ -193,6 +199,7 @@ fn fields(shape: RoundShape) -> Vec<(From, Fields)> {
         (From::Link, Fields::BatchHead { round, slots: 0, slot_len: 576 }),
         (From::Link, Fields::BatchHead { round, slots: 70_000, slot_len: 672 }),
         (From::Link, Fields::Chunk { piece: draw::<40>(&mut rng).into() }),
+        (From::Entry, Fields::Announcement { round, opens_in_ms: 1505, closes_in_ms: 3500 }),
     ]
 }
 
