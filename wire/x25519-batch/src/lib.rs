@@ -32,7 +32,7 @@
 //! No branch and no address depends on a scalar, a point or a product; only the number of points
 //! and the backend decide what runs. The head of the ladder's source file, `avx512/ladder.rs`, says
 //! for each class of instruction why its time is constant; a script checks the compiled loop, and
-//! the example `dudect` measures it. The AVX-512 backend keeps everything on its own stack, wipes
+//! the benchmark `dudect` measures it. The AVX-512 backend keeps everything on its own stack, wipes
 //! what it names when it goes out of scope, and after every call the stack below the call and the
 //! vector registers, for what the compiler put there. The caller's own slices, scalars included,
 //! are the caller's to wipe.

@@ -7,7 +7,7 @@
 //! certainly is one, and the program fails.
 //!
 //! ```text
-//! cargo run --release --example dudect -- [CALLS]
+//! cargo bench --bench dudect -- [CALLS]
 //! ```
 
 use std::process::ExitCode;
