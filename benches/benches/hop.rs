@@ -9,7 +9,7 @@ use talaria_benches::{Chain, ROUND, SIZES, THREADS, pool, rng};
 use talaria_mixnet::hop::noise::Noise;
 use talaria_mixnet::hop::shuffle::shuffle;
 use talaria_mixnet::round::Round;
-use talaria_wire::{Batch, HopIndex};
+use talaria_wire::Batch;
 
 const MIDDLE: u8 = 1;
 
@@ -50,9 +50,9 @@ fn hop(c: &mut Criterion) {
 }
 
 fn peel(pool: &ThreadPool, chain: &Chain, batch: Batch) -> Round<talaria_mixnet::round::Peeled> {
-    let (secret, mut rng) = (chain.secret(MIDDLE), rng(6));
+    let (context, mut rng) = (chain.context(MIDDLE), rng(6));
     let closed = Round::arrived(ROUND, batch);
-    pool.install(|| closed.peel(secret, HopIndex(MIDDLE), &Noise::none(), &mut rng))
+    pool.install(|| closed.peel(&context, &Noise::none(), &mut rng))
 }
 
 fn bench_shuffle(group: &mut BenchmarkGroup<'_, WallTime>, n: usize) {

@@ -5,8 +5,8 @@ use std::hint::black_box;
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use talaria_benches::{Chain, ROUND, rng};
-use talaria_wire::onion::{PeelContext, peel, seal, seal_reply};
-use talaria_wire::{ExchangeRequest, HopIndex};
+use talaria_wire::ExchangeRequest;
+use talaria_wire::onion::{peel, seal, seal_reply};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 fn x25519(c: &mut Criterion) {
@@ -37,7 +37,7 @@ fn onion(c: &mut Criterion) {
     group.bench_function("seal for 3 hops", |b| {
         b.iter(|| seal(&request, &public, ROUND, &mut rng, &mut out));
     });
-    let context = PeelContext { secret: chain.secret(0), round: ROUND, hop: HopIndex(0) };
+    let context = chain.context(0);
     group.bench_function("peel one layer", |b| {
         b.iter_batched_ref(
             || out.clone(),

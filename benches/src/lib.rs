@@ -12,7 +12,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use talaria_mixnet::hop::noise::Noise;
 use talaria_mixnet::round::Round;
 use talaria_wire::crypto::{OnionPublic, OnionSecret};
-use talaria_wire::onion::seal;
+use talaria_wire::onion::{PeelContext, seal};
 use talaria_wire::params::PEER_MESSAGE_LEN;
 use talaria_wire::{Batch, DeadDropId, ExchangeRequest, HopIndex, Round as RoundNumber};
 
@@ -86,13 +86,13 @@ impl Chain {
     /// If an onion or a reply is lost.
     #[must_use]
     pub fn run(&self, place: u8, batch: Batch) -> Batch {
-        let Some(secret) = self.0.get(usize::from(place)) else {
+        if usize::from(place) == self.0.len() {
             let (replies, _) = talaria_deaddrop::exchange(batch).expect("requests");
             return replies;
-        };
+        }
         let mut rng = rng(3);
         let closed = Round::arrived(ROUND, batch);
-        let peeled = closed.peel(secret, HopIndex(place), &Noise::none(), &mut rng);
+        let peeled = closed.peel(&self.context(place), &Noise::none(), &mut rng);
         let (onions, away) = peeled.mix().forward();
         let replies = self.run(place + 1, onions);
         away.returned(replies).expect("all replies").seal(&mut rng).into_replies()
@@ -105,9 +105,8 @@ impl Chain {
     #[must_use]
     pub fn hop_out_and_back(&self, place: u8, batch: Batch) -> Batch {
         let mut rng = rng(4);
-        let secret = &self.0[usize::from(place)];
         let closed = Round::arrived(ROUND, batch);
-        let peeled = closed.peel(secret, HopIndex(place), &Noise::none(), &mut rng);
+        let peeled = closed.peel(&self.context(place), &Noise::none(), &mut rng);
         let (onions, away) = peeled.mix().forward();
         let layers = self.0.len() - usize::from(place) - 1;
         let reply_len = PEER_MESSAGE_LEN + layers * talaria_wire::params::TAG_LEN;
@@ -118,10 +117,11 @@ impl Chain {
         away.returned(replies).expect("as many as left").seal(&mut rng).into_replies()
     }
 
-    /// The secret of the hop in `place`.
+    /// What the hop in `place` peels with.
     #[must_use]
-    pub fn secret(&self, place: u8) -> &OnionSecret {
-        &self.0[usize::from(place)]
+    pub fn context(&self, place: u8) -> PeelContext<'_> {
+        let behind = &self.public()[usize::from(place) + 1..];
+        PeelContext::new(&self.0[usize::from(place)], behind, ROUND, HopIndex(place))
     }
 
     /// The part of the chain from `place` on, as a chain of its own would see its onions.
@@ -133,8 +133,7 @@ impl Chain {
         let mut batch = self.onions(n);
         for before in 0..place {
             let closed = Round::arrived(ROUND, batch);
-            let (secret, hop) = (self.secret(before), HopIndex(before));
-            let peeled = closed.peel(secret, hop, &Noise::none(), &mut rng(5));
+            let peeled = closed.peel(&self.context(before), &Noise::none(), &mut rng(5));
             assert_eq!(peeled.dropped(), 0);
             batch = peeled.mix().forward().0;
         }

@@ -15,7 +15,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 use talaria_wire::crypto::OnionSecret;
-use talaria_wire::onion::{SealContext, seal_in_place};
+use talaria_wire::onion::{PeelContext, SealContext, seal_in_place};
 use talaria_wire::{Batch, HopIndex, Hops, Round as RoundNumber, RoundShape};
 use x25519_batch::Backend;
 use x25519_dalek::{PublicKey, StaticSecret};
@@ -161,7 +161,8 @@ fn pass(arrived: Batch, secret: &OnionSecret) -> Stages {
     let messages = arrived.len() as f64;
     let mut rng: ChaCha20Rng = rand::make_rng();
     let closed = Round::arrived(ROUND, arrived);
-    let (peeled, peel) = timed(|| closed.peel(secret, MIDDLE, &Noise::none(), &mut rng));
+    let context = PeelContext::new(secret, &[], ROUND, MIDDLE);
+    let (peeled, peel) = timed(|| closed.peel(&context, &Noise::none(), &mut rng));
     assert_eq!(peeled.dropped(), 0, "every onion that was made is sound");
     let (mixed, mix) = timed(|| peeled.mix());
     let (onward, away) = mixed.forward();

@@ -23,10 +23,9 @@ mod ticket;
 
 use rand::CryptoRng;
 use rayon::prelude::*;
-use talaria_wire::crypto::OnionSecret;
 use talaria_wire::onion::{PeelContext, ReplyKey, seal_reply};
 use talaria_wire::params::{LAYER_LEN, TAG_LEN};
-use talaria_wire::{Batch, HopIndex, Round as RoundNumber};
+use talaria_wire::{Batch, Round as RoundNumber};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -116,17 +115,17 @@ impl Round<Closed> {
     /// and move. Noise comes between the others where the order says so.
     ///
     /// # Panics
-    /// If the noise is not as long as an inner onion, or there are 2³² onions and more.
+    /// If the context is of another round, the noise is not as long as an inner onion, or there
+    /// are 2³² onions and more.
     #[must_use]
     pub fn peel(
         self,
-        secret: &OnionSecret,
-        hop: HopIndex,
+        context: &PeelContext<'_>,
         noise: &Noise,
         rng: &mut impl CryptoRng,
     ) -> Round<Peeled> {
+        assert_eq!(context.round(), self.number, "a round is peeled with its own keys");
         let Closed { batch: arrived } = self.state;
-        let context = PeelContext { secret, round: self.number, hop };
         let slots = arrived.len() + noise.onions().len();
         let slots = u32::try_from(slots).expect("a batch has fewer than 2^32 slots");
         let mut order: Zeroizing<Vec<u32>> = Zeroizing::new((0..slots).collect());

@@ -254,6 +254,7 @@ fn hop_role(
             patience_ms: schedule.patience_ms,
         },
         secret,
+        behind: network.onion_keys().split_off(usize::from(next_place.0)),
         tls: Arc::new(tls::link_server_config(&own, before(place, network))?),
         onward,
         rounds: RoundFile::open(&section.rounds, network.period_ms)?,

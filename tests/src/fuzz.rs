@@ -163,7 +163,8 @@ pub fn card(data: &[u8]) {
 pub fn onion(data: &[u8]) {
     let fixtures = Fixtures::shared();
     let (mut slot, changed) = laid_over(&fixtures.onion, data);
-    let context = PeelContext { secret: &fixtures.hops[0], round: Round(5), hop: HopIndex(0) };
+    let behind: Vec<_> = fixtures.hops[1..].iter().map(|hop| *hop.public()).collect();
+    let context = PeelContext::new(&fixtures.hops[0], &behind, Round(5), HopIndex(0));
     let (_, sound) = onion::peel(&mut slot, &context);
     assert_eq!(sound, !changed);
     if data.len() >= 48 {

@@ -43,6 +43,7 @@ def be(value, length):
 # Section 3: key derivation.
 
 CONTEXTS = {
+    "OnionContext": "talaria v1 onion context",
     "OnionLayer": "talaria v1 onion layer",
     "NetworkId": "talaria v1 network id",
     "SessionRoot": "talaria v1 session root",
@@ -124,8 +125,10 @@ def verify(point, message, signature):
 NONCE = bytes(12)
 
 
-def layer_keys(shared, ephemeral, hop_key, round_, hop):
-    both = derive("OnionLayer", 64, shared, ephemeral, hop_key, be(round_, 8), be(hop, 1))
+def layer_keys(shared, ephemeral, chain, round_, hop):
+    """`chain` are the onion keys of this hop and all behind it."""
+    context = derive("OnionContext", 32, be(round_, 8), be(hop, 1), be(len(chain), 1), *chain)
+    both = derive("OnionLayer", 64, shared, ephemeral, context)
     return both[:32], both[32:]
 
 
@@ -135,19 +138,20 @@ def seal_onion(request, chain, ephemerals, round_):
     for hop in reversed(range(len(chain))):
         ephemeral = x25519_public(ephemerals[hop])
         shared = x25519(ephemerals[hop], chain[hop])
-        request_key, reply_key = layer_keys(shared, ephemeral, chain[hop], round_, hop)
+        request_key, reply_key = layer_keys(shared, ephemeral, chain[hop:], round_, hop)
         stages.insert(0, ephemeral + AESGCM(request_key).encrypt(NONCE, stages[0], None))
         reply_keys.insert(0, reply_key)
     return stages, reply_keys
 
 
-def peel(onion, secret, round_, hop):
+def peel(onion, secret, behind, round_, hop):
     """The inner onion and the reply key; Bad if the onion is."""
     ephemeral, sealed = onion[:32], onion[32:]
     shared = x25519(secret, ephemeral)
     if shared is None:
         raise Bad("zero")
-    request_key, reply_key = layer_keys(shared, ephemeral, x25519_public(secret), round_, hop)
+    request_key, reply_key = layer_keys(shared, ephemeral,
+                                        [x25519_public(secret), *behind], round_, hop)
     try:
         return AESGCM(request_key).decrypt(NONCE, sealed, None), reply_key
     except InvalidTag:
@@ -585,7 +589,8 @@ def check_onion(file, c):
     c.equal("onions", [onion.hex() for onion in onions], file["onions"])
     c.equal("reply_keys", [key.hex() for key in reply_keys], file["reply_keys"])
     for hop, secret in enumerate(secrets):
-        inner, reply_key = peel(unhex(file["onions"][hop]), secret, given["round"], hop)
+        inner, reply_key = peel(unhex(file["onions"][hop]), secret, chain[hop + 1:],
+                                given["round"], hop)
         c.equal(f"hop {hop} peels", inner.hex(), file["onions"][hop + 1])
         c.equal(f"hop {hop} derives", reply_key.hex(), file["reply_keys"][hop])
     replies = [unhex(given["answer"])]
@@ -595,18 +600,21 @@ def check_onion(file, c):
     home = open_reply(unhex(file["replies"][-1]), reply_keys)
     c.equal("the reply opens", home.hex(), given["answer"])
     for bad in file["bad_onions"]:
-        c.complete(bad["name"], bad, "name", "hop", "round", "hop_secret", "onion", "sound")
+        c.complete(bad["name"], bad, "name", "hop", "round", "hop_secret", "behind", "onion",
+                   "sound")
         c.equal(f"{bad['name']}: sound", bad["sound"], False)
         hop = min(bad["hop"], len(chain) - 1)
-        good = (hop, given["round"], given["hop_secrets"][hop], file["onions"][hop])
+        behind = file["hop_publics"][hop + 1:]
+        good = (hop, given["round"], given["hop_secrets"][hop], behind, file["onions"][hop])
         c.equal(f"{bad['name']}: number of faults", differences(
-            (bad["hop"], bad["round"], bad["hop_secret"], bad["onion"]), good), 1)
+            (bad["hop"], bad["round"], bad["hop_secret"], bad["behind"], bad["onion"]), good), 1)
         step = "zero" if "low-order" in bad["name"] else "tag"
         c.refused(bad["name"], step, peel, unhex(bad["onion"]), unhex(bad["hop_secret"]),
-                  bad["round"], bad["hop"])
+                  [unhex(key) for key in bad["behind"]], bad["round"], bad["hop"])
         if step == "zero":
             ephemeral, sealed = unhex(bad["onion"])[:32], unhex(bad["onion"])[32:]
-            keys = layer_keys(bytes(32), ephemeral, chain[bad["hop"]], bad["round"], bad["hop"])
+            keys = layer_keys(bytes(32), ephemeral, chain[bad["hop"]:], bad["round"],
+                              bad["hop"])
             inner = AESGCM(keys[0]).decrypt(NONCE, sealed, None).hex()
             c.equal(f"{bad['name']}: the tag does fit", inner, file["onions"][bad["hop"] + 1])
     for bad in file["bad_replies"]:

@@ -25,6 +25,26 @@ use crate::params::{EXCHANGE_REQUEST_LEN, HopIndex, LAYER_LEN, Round, TAG_LEN};
 /// Bytes of the ephemeral key at the front of a layer.
 const EPHEMERAL_LEN: usize = 32;
 
+/// What the layers of one hop in one round are bound to: the round, the hop's place, its key, and
+/// the keys of all hops behind it.
+///
+/// The keys behind are in it so that nobody can give different keys to different people: whoever
+/// was told another key of a later hop than this one knows is dropped here, and not recognised
+/// there by the key that he uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerContext([u8; 32]);
+
+impl LayerContext {
+    /// `chain` starts with the hop's own key.
+    #[must_use]
+    pub fn new(round: Round, hop: HopIndex, chain: &[OnionPublic]) -> Self {
+        let mut bytes = round.to_be_bytes().to_vec();
+        bytes.extend([hop.0, u8::try_from(chain.len()).expect("at most MAX_HOPS hops")]);
+        chain.iter().for_each(|key| bytes.extend_from_slice(&key.0));
+        Self(derive(Label::OnionContext, &[&bytes]))
+    }
+}
+
 /// The two keys of a layer.
 struct LayerKeys {
     request: Zeroizing<[u8; 32]>,
@@ -32,14 +52,8 @@ struct LayerKeys {
 }
 
 impl LayerKeys {
-    fn derive(
-        shared: &[u8; 32],
-        ephemeral: &[u8; 32],
-        hop_key: &OnionPublic,
-        round: Round,
-        hop: HopIndex,
-    ) -> Self {
-        let fields: [&[u8]; 5] = [shared, ephemeral, &hop_key.0, &round.to_be_bytes(), &[hop.0]];
+    fn derive(shared: &[u8; 32], ephemeral: &[u8; 32], context: &LayerContext) -> Self {
+        let fields: [&[u8]; 3] = [shared, ephemeral, &context.0];
         let both = Zeroizing::new(derive::<64>(Label::OnionLayer, &fields));
         let mut request = Zeroizing::new([0; 32]);
         let mut reply = ReplyKey::default();
@@ -70,7 +84,8 @@ pub fn seal(
     let mut reply_keys: Vec<_> = chain.iter().map(|_| ReplyKey::default()).collect();
     for depth in (0..chain.len()).rev() {
         let hop = HopIndex(u8::try_from(depth).expect("a chain has at most MAX_HOPS hops"));
-        reply_keys[depth] = seal_layer(&ephemerals[depth], &chain[depth], round, hop, out);
+        let context = LayerContext::new(round, hop, &chain[depth..]);
+        reply_keys[depth] = seal_layer(&ephemerals[depth], &chain[depth], hop, &context, out);
     }
     ReplyOpener::new(reply_keys)
 }
@@ -80,15 +95,15 @@ pub fn seal(
 fn seal_layer(
     ephemeral: &Ephemeral,
     hop_key: &OnionPublic,
-    round: Round,
     hop: HopIndex,
+    context: &LayerContext,
     onion: &mut [u8],
 ) -> ReplyKey {
     let depth = usize::from(hop.0);
     let end = onion.len() - depth * TAG_LEN;
     let layer = &mut onion[depth * EPHEMERAL_LEN..end];
     let public = ephemeral.public();
-    let keys = LayerKeys::derive(&ephemeral.agree(hop_key), &public, hop_key, round, hop);
+    let keys = LayerKeys::derive(&ephemeral.agree(hop_key), &public, context);
     let (front, body) = layer.split_at_mut(EPHEMERAL_LEN);
     front.copy_from_slice(&public);
     sealed::seal(&keys.request, body);
@@ -128,7 +143,8 @@ mod tests {
 
             let mut keys = Vec::new();
             for (i, secret) in (0u8..).zip(&secrets) {
-                let context = PeelContext { secret, round: Round(round), hop: HopIndex(i) };
+                let behind = &publics[usize::from(i) + 1..];
+                let context = PeelContext::new(secret, behind, Round(round), HopIndex(i));
                 let (key, sound) = peel(&mut onion, &context);
                 prop_assert!(sound);
                 let end = onion.len() - TAG_LEN;
@@ -153,7 +169,7 @@ mod tests {
             let _ = seal(&ExchangeRequest::cover(&mut rng), &publics, Round(5), &mut rng, &mut onion);
             // The top bit of an X25519 key is ignored (RFC 7748, section 5), but derived from.
             onion[at] ^= 1 << bit;
-            let context = PeelContext { secret: &secrets[0], round: Round(5), hop: HopIndex(0) };
+            let context = PeelContext::new(&secrets[0], &[], Round(5), HopIndex(0));
             prop_assert!(!peel(&mut onion, &context).1);
         }
     }
@@ -164,11 +180,15 @@ mod tests {
         let (secrets, publics) = chain(2, &mut rng);
         let mut onion = vec![0; onion_len(2)];
         let _ = seal(&ExchangeRequest::cover(&mut rng), &publics, Round(5), &mut rng, &mut onion);
-        for (secret, round, hop) in [(0, 6, 0), (0, 5, 1), (1, 5, 0)] {
-            let context =
-                PeelContext { secret: &secrets[secret], round: Round(round), hop: HopIndex(hop) };
-            assert!(!peel(&mut onion.clone(), &context).1);
-        }
+        let (behind, other) = (&publics[1..], &publics[..1]);
+        let sound = |secret: usize, behind, round, hop| {
+            let context = PeelContext::new(&secrets[secret], behind, Round(round), HopIndex(hop));
+            peel(&mut onion.clone(), &context).1
+        };
+        assert!(sound(0, behind, 5, 0));
+        assert!(!sound(0, behind, 6, 0) && !sound(0, behind, 5, 1) && !sound(1, behind, 5, 0));
+        // Somebody was told other keys of the later hops, or of more or fewer of them.
+        assert!(!sound(0, other, 5, 0) && !sound(0, &[], 5, 0) && !sound(0, &publics, 5, 0));
     }
 
     #[test]
@@ -177,12 +197,12 @@ mod tests {
         let (secrets, _) = chain(1, &mut rng);
         // An attacker who sends the zero point knows the shared secret, and so all the keys.
         let ephemeral = [0; 32];
-        let keys =
-            LayerKeys::derive(&[0; 32], &ephemeral, secrets[0].public(), Round(1), HopIndex(0));
+        let bound = LayerContext::new(Round(1), HopIndex(0), &[*secrets[0].public()]);
+        let keys = LayerKeys::derive(&[0; 32], &ephemeral, &bound);
         let mut onion = vec![0; onion_len(1)];
         rng.fill_bytes(&mut onion[EPHEMERAL_LEN..]);
         sealed::seal(&keys.request, &mut onion[EPHEMERAL_LEN..]);
-        let context = PeelContext { secret: &secrets[0], round: Round(1), hop: HopIndex(0) };
+        let context = PeelContext::new(&secrets[0], &[], Round(1), HopIndex(0));
         assert!(!peel(&mut onion, &context).1);
     }
 

@@ -52,7 +52,7 @@ impl Server {
             assert_eq!(submission.round, round);
             for (which, onion) in submission.onions.chunks(shape.onion_len()).enumerate() {
                 let mut onion = onion.to_vec();
-                let context = PeelContext { secret: &self.hop, round, hop: HopIndex(0) };
+                let context = PeelContext::new(&self.hop, &[], round, HopIndex(0));
                 let (key, sound) = peel(&mut onion, &context);
                 assert!(sound);
                 keys.push(key);

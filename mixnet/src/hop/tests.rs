@@ -7,6 +7,7 @@ use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use talaria_wire::Hops;
 use talaria_wire::crypto::OnionSecret;
+use talaria_wire::onion::PeelContext;
 
 #[derive(Debug)]
 struct NoLog;
@@ -35,8 +36,10 @@ fn batch(slots: usize) -> Batch {
 fn away(number: u64) -> Round<Away> {
     let mut rng = ChaCha20Rng::seed_from_u64(0);
     let secret = OnionSecret::generate(&mut rng);
-    let closed = Round::arrived(RoundNumber(number), batch(2));
-    closed.peel(&secret, HopIndex(0), &Noise::none(), &mut rng).mix().forward().1
+    let number = RoundNumber(number);
+    let closed = Round::arrived(number, batch(2));
+    let context = PeelContext::new(&secret, &[], number, HopIndex(0));
+    closed.peel(&context, &Noise::none(), &mut rng).mix().forward().1
 }
 
 #[test]

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use chacha20::ChaCha20Rng;
 use rayon::ThreadPool;
 use talaria_wire::control::AbortReason;
-use talaria_wire::crypto::OnionSecret;
+use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::frame::Accepts;
 use talaria_wire::network_file::NetworkId;
+use talaria_wire::onion::PeelContext;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape};
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,6 +57,8 @@ pub struct HopConfig {
     pub limits: HopLimits,
     /// Its onion key.
     pub secret: OnionSecret,
+    /// The onion keys of the hops after it, in the order of the chain.
+    pub behind: Vec<OnionPublic>,
     /// TLS towards the server before it, see
     /// [`tls::link_server_config`](super::tls::link_server_config).
     pub tls: Arc<rustls::ServerConfig>,
@@ -78,6 +81,7 @@ struct Node {
     max_slots: usize,
     silence: Duration,
     secret: OnionSecret,
+    behind: Vec<OnionPublic>,
     clock: Clock,
     pool: Arc<ThreadPool>,
     onward: Option<Onward>,
@@ -131,6 +135,7 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
         max_slots: config.limits.max_slots,
         silence: config.silence,
         secret: config.secret,
+        behind: config.behind,
         clock: Clock::start(),
         pool: config.pool,
         onward,
@@ -378,8 +383,8 @@ impl Node {
     ) -> (Round<crate::round::Mixed>, Timed) {
         let start = Instant::now();
         let closed = Round::arrived(round, batch);
-        let (noise, mut rng) = (Noise::none(), system_seeded());
-        let peeled = closed.peel(&self.secret, self.place, &noise, &mut rng);
+        let context = PeelContext::new(&self.secret, &self.behind, round, self.place);
+        let peeled = closed.peel(&context, &Noise::none(), &mut system_seeded());
         let peeling = start.elapsed();
         let dropped = peeled.dropped();
         let mixed = peeled.mix();

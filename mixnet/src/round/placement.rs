@@ -11,7 +11,7 @@ use crate::hop::replay::mark;
 pub(super) struct Placement<'a> {
     pub(super) arrived: &'a Batch,
     pub(super) noise: &'a Batch,
-    pub(super) context: PeelContext<'a>,
+    pub(super) context: &'a PeelContext<'a>,
 }
 
 /// What there is to say of each slot, beside what lies in it.
@@ -75,7 +75,7 @@ impl Placement<'_> {
         }
         let onion_len = self.arrived.slot_len();
         let mut left = gathered.len() / onion_len;
-        peel_slots(gathered, &self.context, &mut keys[..left], &mut sound[..left]);
+        peel_slots(gathered, self.context, &mut keys[..left], &mut sound[..left]);
         // The results lie at the front of the run; each moves to its slot, the last one first.
         for (to, slot) in slots.chunks_exact_mut(inner_len).enumerate().rev() {
             if self.noise(order[to]).is_some() {

@@ -4,10 +4,10 @@ use super::*;
 use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use rand::SeedableRng;
-use talaria_wire::crypto::OnionPublic;
+use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::onion::{BadReply, ReplyOpener, seal};
 use talaria_wire::params::PEER_MESSAGE_LEN;
-use talaria_wire::{DeadDropId, ExchangeRequest, Hops, RoundShape};
+use talaria_wire::{DeadDropId, ExchangeRequest, HopIndex, Hops, RoundShape};
 
 const NUMBER: RoundNumber = RoundNumber(77);
 
@@ -36,7 +36,8 @@ impl World {
 
     fn first_hop(&mut self, batch: Batch) -> Round<Peeled> {
         let closed = Round::arrived(NUMBER, batch);
-        closed.peel(&self.secrets[0], HopIndex(0), &Noise::none(), &mut self.rng)
+        let context = PeelContext::new(&self.secrets[0], &self.chain[1..], NUMBER, HopIndex(0));
+        closed.peel(&context, &Noise::none(), &mut self.rng)
     }
 
     /// The batch through the whole chain and back; also what reached the exchange.
@@ -52,7 +53,9 @@ impl World {
         self.rng.fill_bytes(dummies.as_bytes_mut());
         let dummies = Noise::new(dummies);
         let closed = Round::arrived(NUMBER, batch);
-        let peeled = closed.peel(secret, HopIndex(place), &dummies, &mut self.rng);
+        let behind = &self.chain[usize::from(place) + 1..];
+        let context = PeelContext::new(secret, behind, NUMBER, HopIndex(place));
+        let peeled = closed.peel(&context, &dummies, &mut self.rng);
         let (onward, away) = peeled.mix().forward();
         let (replies, tally) = self.hop(place + 1, onward, noise);
         let unmixed = away.returned(replies).unwrap();
@@ -168,7 +171,8 @@ proptest! {
         }
         let closed = Round::arrived(NUMBER, batch);
         let noise = Noise::new(Batch::zeroed(world.shape.onion_len_at(HopIndex(1)), noise));
-        let peeled = closed.peel(&world.secrets[0], HopIndex(0), &noise, &mut world.rng);
+        let context = PeelContext::new(&world.secrets[0], &[], NUMBER, HopIndex(0));
+        let peeled = closed.peel(&context, &noise, &mut world.rng);
         prop_assert_eq!(peeled.dropped(), bad.iter().filter(|bad| **bad).count());
         let (onward, away) = peeled.mix().forward();
         let kept = bad.iter().filter(|bad| !**bad).count();

@@ -78,7 +78,8 @@ fn reply_to(onion: &[u8], hops: &[OnionSecret]) -> Vec<u8> {
     let mut onion = onion.to_vec();
     let mut keys = vec![];
     for (hop, secret) in (0..).zip(hops) {
-        let context = PeelContext { secret, round: Round(5), hop: HopIndex(hop) };
+        let behind: Vec<_> = hops[usize::from(hop) + 1..].iter().map(|hop| *hop.public()).collect();
+        let context = PeelContext::new(secret, &behind, Round(5), HopIndex(hop));
         keys.push(onion::peel(&mut onion, &context).0);
         onion = onion[32..onion.len() - TAG_LEN].to_vec();
     }

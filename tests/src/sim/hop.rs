@@ -14,8 +14,9 @@ use talaria_mixnet::net::link::LinkMessage;
 use talaria_mixnet::round::{Round, Unmixed};
 use talaria_mixnet::schedule::ScheduleConfig;
 use talaria_wire::control::AbortReason;
-use talaria_wire::crypto::OnionSecret;
+use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::network_file::Network;
+use talaria_wire::onion::PeelContext;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, UnixMillis};
 
 use super::net::{Net, Node, Payload};
@@ -35,6 +36,8 @@ pub(super) struct HopNode {
     place: u8,
     last: bool,
     secret: OnionSecret,
+    /// The onion keys of the hops after this one.
+    behind: Vec<OnionPublic>,
     disk: Disk,
     book: Hop<Disk>,
     rng: ChaCha20Rng,
@@ -51,6 +54,7 @@ impl HopNode {
             place,
             last: usize::from(place) + 1 == network.hops().len(),
             secret,
+            behind: network.onion_keys().split_off(usize::from(place) + 1),
             book: book(place, network, &disk),
             disk,
             rng: ChaCha20Rng::seed_from_u64(seed),
@@ -110,8 +114,9 @@ impl HopNode {
         self.book.begin(number, &batch)?;
         *self.runs.entry(number).or_default() += 1;
         let closed = Round::arrived(number, batch);
-        let (hop, noise) = (HopIndex(self.place), Noise::none());
-        let peeled = closed.peel(&self.secret, hop, &noise, &mut self.rng);
+        let hop = HopIndex(self.place);
+        let context = PeelContext::new(&self.secret, &self.behind, number, hop);
+        let peeled = closed.peel(&context, &Noise::none(), &mut self.rng);
         let (onions, away) = peeled.mix().forward();
         self.book.depart(now, away)?;
         if !self.last {

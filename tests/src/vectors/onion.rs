@@ -87,6 +87,8 @@ struct BadOnion {
     hop: u8,
     round: u64,
     hop_secret: Hex,
+    /// The onion keys of the hops after this one, as it knows them.
+    behind: Vec<Hex>,
     onion: Hex,
     sound: bool,
 }
@@ -135,7 +137,8 @@ impl Vectors {
         let (mut onions, mut keys) = (vec![Hex(onion)], vec![]);
         for (hop, secret) in (0..).zip(inputs.secrets()) {
             let mut slot = onions[usize::from(hop)].0.clone();
-            let (key, sound) = peel(&mut slot, &secret, inputs.round, hop);
+            let behind = &inputs.chain()[usize::from(hop) + 1..];
+            let (key, sound) = peel(&mut slot, &secret, behind, inputs.round, hop);
             assert!(sound, "the good onion is sound at hop {hop}");
             onions.push(Hex::from(&slot[32..slot.len() - TAG_LEN]));
             keys.push(key);
@@ -165,12 +168,16 @@ impl Inputs {
         self.hop_secrets.iter().map(|secret| OnionSecret::from_bytes(&secret.array()))
     }
 
+    fn chain(&self) -> Vec<OnionPublic> {
+        self.secrets().map(|secret| *secret.public()).collect()
+    }
+
     fn request(&self) -> ExchangeRequest {
         ExchangeRequest::new(DeadDropId(self.dead_drop.array()), &self.message.array())
     }
 
     fn seal(&self) -> (Vec<u8>, ReplyOpener) {
-        let chain: Vec<OnionPublic> = self.secrets().map(|secret| *secret.public()).collect();
+        let chain = self.chain();
         let request = self.request();
         let mut onion = vec![0; request.as_bytes().len() + chain.len() * LAYER_LEN];
         let mut rng = Recorded::new(&self.ephemeral_secrets);
@@ -182,7 +189,8 @@ impl Inputs {
 impl BadOnion {
     fn judged(&self) -> Self {
         let secret = OnionSecret::from_bytes(&self.hop_secret.array());
-        let (_, sound) = peel(&mut self.onion.0.clone(), &secret, self.round, self.hop);
+        let behind: Vec<_> = self.behind.iter().map(|key| OnionPublic(key.array())).collect();
+        let (_, sound) = peel(&mut self.onion.0.clone(), &secret, &behind, self.round, self.hop);
         Self { sound, ..self.clone() }
     }
 }
@@ -194,8 +202,14 @@ impl BadReply {
     }
 }
 
-fn peel(slot: &mut [u8], secret: &OnionSecret, round: u64, hop: u8) -> (ReplyKey, bool) {
-    let context = PeelContext { secret, round: Round(round), hop: HopIndex(hop) };
+fn peel(
+    slot: &mut [u8],
+    secret: &OnionSecret,
+    behind: &[OnionPublic],
+    round: u64,
+    hop: u8,
+) -> (ReplyKey, bool) {
+    let context = PeelContext::new(secret, behind, Round(round), HopIndex(hop));
     onion::peel(slot, &context)
 }
 
@@ -214,6 +228,7 @@ fn bad_onions(good: &Vectors, rng: &mut impl Rng) -> Vec<BadOnion> {
             hop: u8::try_from(hop).expect("a short chain"),
             round: good.inputs.round,
             hop_secret: good.inputs.hop_secrets[hop].clone(),
+            behind: good.hop_publics[hop + 1..].to_vec(),
             onion: good.onions[hop].clone(),
             sound: true,
         };
@@ -238,6 +253,7 @@ fn bad_onions(good: &Vectors, rng: &mut impl Rng) -> Vec<BadOnion> {
         bad.push(at("the onion of the next hop, padded", 0, &|bad| {
             bad.onion = padded.clone().into();
         }));
+        bad.push(at("another key of a later hop", 0, &|bad| bad.behind[last - 1] = other.into()));
     }
     for (point, ephemeral) in LOW_ORDER {
         let ephemeral = hex::decode(ephemeral).expect("a constant");
@@ -249,14 +265,12 @@ fn bad_onions(good: &Vectors, rng: &mut impl Rng) -> Vec<BadOnion> {
 
 /// An onion whose sender knows the keys without knowing any secret: the shared one is zero.
 fn under_zero_secret(good: &Vectors, hop: usize, ephemeral: &[u8]) -> Hex {
-    let fields: [&[u8]; 5] = [
-        &[0; 32],
-        ephemeral,
-        &good.hop_publics[hop].0,
-        &good.inputs.round.to_be_bytes(),
-        &[u8::try_from(hop).expect("a short chain")],
-    ];
-    let keys: [u8; 64] = derive(Label::OnionLayer, &fields);
+    let chain = &good.hop_publics[hop..];
+    let places = [hop, chain.len()].map(|place| u8::try_from(place).expect("a short chain"));
+    let keys: Vec<u8> = chain.iter().flat_map(|key| key.0.clone()).collect();
+    let context: [u8; 32] =
+        derive(Label::OnionContext, &[&good.inputs.round.to_be_bytes(), &places, &keys]);
+    let keys: [u8; 64] = derive(Label::OnionLayer, &[&[0; 32], ephemeral, &context]);
     let mut request_key = ReplyKey::default();
     request_key.as_mut().copy_from_slice(&keys[..32]);
     let inner = &good.onions[hop + 1];

@@ -11,6 +11,8 @@ use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Label {
+    /// What the layers of one hop in one round are bound to.
+    OnionContext,
     /// Request and reply key of one onion layer.
     OnionLayer,
     /// Identifier of a network.
@@ -37,7 +39,8 @@ pub enum Label {
 
 impl Label {
     /// Every label, in the order of the enumeration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::OnionContext,
         Self::OnionLayer,
         Self::NetworkId,
         Self::SessionRoot,
@@ -55,6 +58,7 @@ impl Label {
     #[must_use]
     pub fn context(self) -> &'static str {
         match self {
+            Self::OnionContext => "talaria v1 onion context",
             Self::OnionLayer => "talaria v1 onion layer",
             Self::NetworkId => "talaria v1 network id",
             Self::SessionRoot => "talaria v1 session root",

@@ -7,7 +7,7 @@ use rand::CryptoRng;
 use x25519_batch::Backend;
 use zeroize::Zeroizing;
 
-use super::{EPHEMERAL_LEN, LayerKeys, ReplyKey, ReplyOpener};
+use super::{EPHEMERAL_LEN, LayerContext, LayerKeys, ReplyKey, ReplyOpener};
 use crate::crypto::OnionPublic;
 use crate::crypto::onion_key::{RUN, detected_backend};
 use crate::crypto::sealed;
@@ -93,30 +93,29 @@ fn seal_run(
 }
 
 /// One layer of every onion of a run.
-struct Layer<'a> {
-    context: &'a SealContext<'a>,
+struct Layer {
     depth: usize,
+    bound_to: LayerContext,
     ephemerals: Vec<[u8; 32]>,
     shared: Zeroizing<Vec<[u8; 32]>>,
 }
 
-impl<'a> Layer<'a> {
-    fn agree(context: &'a SealContext<'a>, depth: usize, scalars: &[[u8; 32]]) -> Self {
+impl Layer {
+    fn agree(context: &SealContext<'_>, depth: usize, scalars: &[[u8; 32]]) -> Self {
         let mut ephemerals = vec![[0; 32]; scalars.len()];
         let mut shared = Zeroizing::new(vec![[0; 32]; scalars.len()]);
         let points = vec![context.chain[depth].0; scalars.len()];
         context.backend.base_point(scalars, &mut ephemerals);
         context.backend.many_scalars(scalars, &points, &mut shared);
-        Self { context, depth, ephemerals, shared }
+        let place = usize::from(context.first.0) + depth;
+        let hop = HopIndex(u8::try_from(place).expect("a chain has at most MAX_HOPS hops"));
+        let bound_to = LayerContext::new(context.round, hop, &context.chain[depth..]);
+        Self { depth, bound_to, ephemerals, shared }
     }
 
     fn seal(&self, onion: usize, slot: &mut [u8]) -> ReplyKey {
-        let SealContext { chain, first, round, .. } = *self.context;
-        let place = usize::from(first.0) + self.depth;
-        let hop = HopIndex(u8::try_from(place).expect("a chain has at most MAX_HOPS hops"));
         let ephemeral = &self.ephemerals[onion];
-        let keys =
-            LayerKeys::derive(&self.shared[onion], ephemeral, &chain[self.depth], round, hop);
+        let keys = LayerKeys::derive(&self.shared[onion], ephemeral, &self.bound_to);
         let end = slot.len() - self.depth * TAG_LEN;
         let (front, body) = slot[self.depth * EPHEMERAL_LEN..end].split_at_mut(EPHEMERAL_LEN);
         front.copy_from_slice(ephemeral);

@@ -3,20 +3,38 @@
 use subtle::Choice;
 use zeroize::Zeroizing;
 
-use super::{EPHEMERAL_LEN, LayerKeys, ReplyKey};
+use super::{EPHEMERAL_LEN, LayerContext, LayerKeys, ReplyKey};
 use crate::crypto::onion_key::{RUN, contributes};
-use crate::crypto::{OnionSecret, sealed};
+use crate::crypto::{OnionPublic, OnionSecret, sealed};
 use crate::params::{HopIndex, Round, TAG_LEN};
 
-/// What a layer is bound to: the hop's key, the round and the hop's place in the chain.
+/// What a hop peels with: its key, and what its layers of a round are bound to.
 #[derive(Clone, Copy, Debug)]
 pub struct PeelContext<'a> {
-    /// The hop's onion key of this round.
-    pub secret: &'a OnionSecret,
-    /// The round that the onions were sealed for.
-    pub round: Round,
-    /// The hop's place in the chain.
-    pub hop: HopIndex,
+    secret: &'a OnionSecret,
+    layer: LayerContext,
+    round: Round,
+}
+
+impl<'a> PeelContext<'a> {
+    /// The hop in place `hop` with its `secret` of `round`; `behind` are the keys of the hops
+    /// after it, in the order of the chain.
+    #[must_use]
+    pub fn new(
+        secret: &'a OnionSecret,
+        behind: &[OnionPublic],
+        round: Round,
+        hop: HopIndex,
+    ) -> Self {
+        let chain = [&[*secret.public()], behind].concat();
+        Self { secret, layer: LayerContext::new(round, hop, &chain), round }
+    }
+
+    /// The round whose onions it peels.
+    #[must_use]
+    pub fn round(&self) -> Round {
+        self.round
+    }
 }
 
 /// The ephemeral key of the onion in `slot`, which peeling leaves as it is.
@@ -100,8 +118,7 @@ fn open_layer(
     shared: &[u8; 32],
     context: &PeelContext<'_>,
 ) -> (ReplyKey, bool) {
-    let public = context.secret.public();
-    let keys = LayerKeys::derive(shared, ephemeral, public, context.round, context.hop);
+    let keys = LayerKeys::derive(shared, ephemeral, &context.layer);
     let opened = sealed::open(&keys.request, &mut slot[EPHEMERAL_LEN..]).is_ok();
     let sound = contributes(shared) & Choice::from(u8::from(opened));
     (keys.reply, sound.into())
