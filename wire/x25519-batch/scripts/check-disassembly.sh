@@ -5,14 +5,14 @@
 # src/avx512/ladder.rs says why, class by class).
 #
 # Usage: scripts/check-disassembly.sh [BINARY]
-# Without an argument it builds the example `dudect` in release mode and reads that.
+# Without an argument it builds the example `quickest` in release mode and reads that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 binary=${1:-}
 if [ -z "$binary" ]; then
-    binary=$(cargo build --release --example dudect --message-format=json-render-diagnostics |
-        sed -n 's/.*"executable":"\([^"]*\/examples\/dudect\)".*/\1/p' | tail -n 1)
+    binary=$(cargo build --release --example quickest --message-format=json-render-diagnostics |
+        sed -n 's/.*"executable":"\([^"]*\/examples\/quickest\)".*/\1/p' | tail -n 1)
 fi
 if [ ! -f "$binary" ]; then
     echo "no binary to read" >&2
