@@ -52,7 +52,7 @@ fn hop(c: &mut Criterion) {
 fn peel(pool: &ThreadPool, chain: &Chain, batch: Batch) -> Round<talaria_mixnet::round::Peeled> {
     let (context, mut rng) = (chain.context(MIDDLE), rng(6));
     let closed = Round::arrived(ROUND, batch);
-    pool.install(|| closed.peel(&context, &Noise::none(), &mut rng))
+    pool.install(|| closed.peel(&context, Noise::none(), &mut rng))
 }
 
 fn bench_shuffle(group: &mut BenchmarkGroup<'_, WallTime>, n: usize) {

@@ -92,7 +92,7 @@ impl Chain {
         }
         let mut rng = rng(3);
         let closed = Round::arrived(ROUND, batch);
-        let peeled = closed.peel(&self.context(place), &Noise::none(), &mut rng);
+        let peeled = closed.peel(&self.context(place), Noise::none(), &mut rng);
         let (onions, away) = peeled.mix().forward();
         let replies = self.run(place + 1, onions);
         away.returned(replies).expect("all replies").seal(&mut rng).into_replies()
@@ -106,7 +106,7 @@ impl Chain {
     pub fn hop_out_and_back(&self, place: u8, batch: Batch) -> Batch {
         let mut rng = rng(4);
         let closed = Round::arrived(ROUND, batch);
-        let peeled = closed.peel(&self.context(place), &Noise::none(), &mut rng);
+        let peeled = closed.peel(&self.context(place), Noise::none(), &mut rng);
         let (onions, away) = peeled.mix().forward();
         let layers = self.0.len() - usize::from(place) - 1;
         let reply_len = PEER_MESSAGE_LEN + layers * talaria_wire::params::TAG_LEN;
@@ -133,7 +133,7 @@ impl Chain {
         let mut batch = self.onions(n);
         for before in 0..place {
             let closed = Round::arrived(ROUND, batch);
-            let peeled = closed.peel(&self.context(before), &Noise::none(), &mut rng(5));
+            let peeled = closed.peel(&self.context(before), Noise::none(), &mut rng(5));
             assert_eq!(peeled.dropped(), 0);
             batch = peeled.mix().forward().0;
         }

@@ -162,7 +162,7 @@ fn pass(arrived: Batch, secret: &OnionSecret) -> Stages {
     let mut rng: ChaCha20Rng = rand::make_rng();
     let closed = Round::arrived(ROUND, arrived);
     let context = PeelContext::new(secret, &[], ROUND, MIDDLE);
-    let (peeled, peel) = timed(|| closed.peel(&context, &Noise::none(), &mut rng));
+    let (peeled, peel) = timed(|| closed.peel(&context, Noise::none(), &mut rng));
     assert_eq!(peeled.dropped(), 0, "every onion that was made is sound");
     let (mixed, mix) = timed(|| peeled.mix());
     let (onward, away) = mixed.forward();

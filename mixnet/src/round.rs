@@ -29,7 +29,7 @@ use talaria_wire::{Batch, Round as RoundNumber};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::hop::noise::Noise;
+use crate::hop::noise::{Canary, Noise};
 use crate::hop::replay::drop_repeated;
 use crate::hop::shuffle::shuffle;
 use placement::{Placed, Placement};
@@ -115,16 +115,17 @@ impl Round<Closed> {
     /// and move. Noise comes between the others where the order says so.
     ///
     /// # Panics
-    /// If the context is of another round, the noise is not as long as an inner onion, or there
-    /// are 2³² onions and more.
+    /// If the context or the noise is of another round, the noise is not as long as an inner
+    /// onion, or there are 2³² onions and more.
     #[must_use]
     pub fn peel(
         self,
         context: &PeelContext<'_>,
-        noise: &Noise,
+        noise: Noise,
         rng: &mut impl CryptoRng,
     ) -> Round<Peeled> {
         assert_eq!(context.round(), self.number, "a round is peeled with its own keys");
+        assert!(noise.fits(self.number), "noise is sealed for its round");
         let Closed { batch: arrived } = self.state;
         let slots = arrived.len() + noise.onions().len();
         let slots = u32::try_from(slots).expect("a batch has fewer than 2^32 slots");
@@ -135,8 +136,8 @@ impl Round<Closed> {
         let placement = Placement { arrived: &arrived, noise: noise.onions(), context };
         let Placed { keys, sound: mut keep, marks } = placement.peel(&order, &mut placed);
         drop_repeated(&arrived, &order, &marks, &mut keep);
-        let arrived = arrived.len();
-        Round { number: self.number, state: Peeled { placed, order, keys, keep, arrived } }
+        let canary = noise.into_canary();
+        Round { number: self.number, state: Peeled { placed, order, keys, keep, canary } }
     }
 }
 
@@ -144,11 +145,11 @@ impl Round<Closed> {
 #[derive(Debug)]
 pub struct Peeled {
     placed: Batch,
-    /// From which slot the onion in each slot came; slots beyond `arrived` are noise.
+    /// From which slot the onion in each slot came; the last ones are noise.
     order: Zeroizing<Vec<u32>>,
     keys: Vec<ReplyKey>,
     keep: Vec<bool>,
-    arrived: usize,
+    canary: Canary,
 }
 
 impl Round<Peeled> {
@@ -164,7 +165,7 @@ impl Round<Peeled> {
     /// of those that remain stays equally likely.
     #[must_use]
     pub fn mix(self) -> Round<Mixed> {
-        let Peeled { mut placed, mut order, mut keys, mut keep, arrived } = self.state;
+        let Peeled { mut placed, mut order, mut keys, mut keep, canary } = self.state;
         let sent = keep.iter().filter(|keep| **keep).count();
         let mut last = keep.len();
         for gap in 0..sent {
@@ -177,7 +178,7 @@ impl Round<Peeled> {
             }
         }
         placed.truncate(sent);
-        let ticket = Ticket::new(&order, arrived, sent, keys);
+        let ticket = Ticket::new(&order, sent, keys, canary);
         Round { number: self.number, state: Mixed { batch: placed, ticket } }
     }
 }
@@ -237,6 +238,13 @@ pub struct Unmixed {
 }
 
 impl Round<Unmixed> {
+    /// How many onions of this hop's own noise did not come back with the reply they must have:
+    /// a later hop has dropped or altered them, and others with them.
+    #[must_use]
+    pub fn altered_noise(&self) -> usize {
+        self.state.ways_back.altered_noise(&self.state.replies)
+    }
+
     /// Puts every reply back into the slot of its onion, drops replies to noise, and adds this
     /// hop's layer. An onion that was dropped gets random bytes sealed under a random key, which
     /// nobody can tell from any other reply without the key; a duplicate must not get anything
@@ -245,7 +253,7 @@ impl Round<Unmixed> {
     pub fn seal(self, rng: &mut impl CryptoRng) -> Round<Sealed> {
         let Unmixed { replies, mut ways_back } = self.state;
         let slot_len = replies.slot_len() + TAG_LEN;
-        let mut sealed = Batch::stale(slot_len, ways_back.len());
+        let mut sealed = Batch::stale(slot_len, ways_back.arrived());
         ways_back.scramble_dropped(rng, &mut sealed);
         (sealed.as_bytes_mut().par_chunks_mut(slot_len * RUN)).enumerate().for_each(
             |(run, slots)| {

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
-use talaria_wire::Round;
 use talaria_wire::crypto::OnionPublic;
-use talaria_wire::onion::{ReplyOpener, seal_batch};
+use talaria_wire::crypto::onion_key::detected_backend;
+use talaria_wire::onion::{ReplyOpener, SealContext, seal_batch};
+use talaria_wire::{HopIndex, Round};
 use tokio::sync::watch;
 
 use super::script::Script;
@@ -145,7 +146,9 @@ impl Bench {
             (first..end).flat_map(|client| self.script.requests(round, client)).collect();
         let mut onions = vec![0; requests.len() * shape.onion_len()];
         let mut rng = self.script.sealing(round, first);
-        let openers = seal_batch(&requests, &self.chain, round, &mut rng, &mut onions);
+        let backend = detected_backend();
+        let context = SealContext { chain: &self.chain, first: HopIndex(0), round, backend };
+        let openers = seal_batch(&requests, &context, &mut rng, &mut onions);
         let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.spent.nanos.fetch_add(nanos, Ordering::Relaxed);
         self.spent.onions.fetch_add(requests.len() as u64, Ordering::Relaxed);

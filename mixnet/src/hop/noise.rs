@@ -1,28 +1,82 @@
 //! Noise: onions that a hop adds to a round so that the next ones cannot count what is real.
 //!
-//! The mixing takes noise today; the mechanism that chooses how much of it is still to come, so
-//! servers pass [`Noise::none`].
+//! Some of them meet in pairs, the others meet nobody; from the next hop on they are byte for byte
+//! like a client's. A hop knows what must come back for each of them, so noise is the canary too:
+//! a later hop that drops or alters onions cannot tell them from others, and is noticed.
 
-use talaria_wire::Batch;
+mod canary;
+
+use chacha20::ChaCha20Rng;
+use rand::{CryptoRng, RngExt, SeedableRng};
+use rayon::prelude::*;
+use talaria_wire::onion::SealContext;
+use talaria_wire::{Batch, Round};
+use zeroize::Zeroizing;
+
+use canary::Brood;
+pub use canary::Canary;
+
+/// Onions that are made by one task: an even number, so that no pair is torn apart.
+const RUN: usize = 256;
 
 /// Onions of this hop's own, as the next hop expects them.
 #[derive(Debug)]
-pub struct Noise(Batch);
+pub struct Noise {
+    /// The round that they are sealed for; `None` if there are none.
+    round: Option<Round>,
+    onions: Batch,
+    canary: Canary,
+}
 
 impl Noise {
-    /// These onions.
-    #[must_use]
-    pub fn new(onions: Batch) -> Self {
-        Self(onions)
-    }
-
     /// No noise at all.
     #[must_use]
     pub fn none() -> Self {
-        Self(Batch::with_capacity(1, 0))
+        Self { round: None, onions: Batch::with_capacity(1, 0), canary: Canary::default() }
     }
 
-    pub(crate) fn onions(&self) -> &Batch {
-        &self.0
+    /// `onions` onions for the hops of `context`, of which 2 · `pairs` meet in pairs.
+    ///
+    /// # Panics
+    /// If more are to meet than there are.
+    pub fn make(
+        onions: usize,
+        pairs: usize,
+        context: &SealContext<'_>,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        assert!(2 * pairs <= onions, "pairs are made of onions");
+        let slot_len = context.onion_len();
+        let mut batch = Batch::zeroed(slot_len, onions);
+        // Each run has a generator of its own, so that the result does not depend on the threads.
+        let seeds: Vec<Zeroizing<[u8; 32]>> =
+            (0..onions.div_ceil(RUN)).map(|_| Zeroizing::new(rng.random())).collect();
+        let broods = (batch.as_bytes_mut().par_chunks_mut(slot_len * RUN))
+            .zip(seeds)
+            .enumerate()
+            .map(|(run, (slots, seed))| {
+                let meeting = (2 * pairs).saturating_sub(run * RUN).min(slots.len() / slot_len);
+                Brood::make(slots, meeting, context, &mut ChaCha20Rng::from_seed(*seed))
+            })
+            .collect();
+        Self { round: Some(context.round), onions: batch, canary: Canary::new(broods) }
+    }
+
+    /// Whether it belongs into `round`; no noise belongs into every round.
+    #[must_use]
+    pub fn fits(&self, round: Round) -> bool {
+        self.round.is_none_or(|of| of == round)
+    }
+
+    /// The onions.
+    #[must_use]
+    pub fn onions(&self) -> &Batch {
+        &self.onions
+    }
+
+    /// What stays here while the onions travel.
+    #[must_use]
+    pub fn into_canary(self) -> Canary {
+        self.canary
     }
 }

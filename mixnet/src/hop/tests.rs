@@ -39,7 +39,7 @@ fn away(number: u64) -> Round<Away> {
     let number = RoundNumber(number);
     let closed = Round::arrived(number, batch(2));
     let context = PeelContext::new(&secret, &[], number, HopIndex(0));
-    closed.peel(&context, &Noise::none(), &mut rng).mix().forward().1
+    closed.peel(&context, Noise::none(), &mut rng).mix().forward().1
 }
 
 #[test]

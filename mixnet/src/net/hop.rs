@@ -384,7 +384,7 @@ impl Node {
         let start = Instant::now();
         let closed = Round::arrived(round, batch);
         let context = PeelContext::new(&self.secret, &self.behind, round, self.place);
-        let peeled = closed.peel(&context, &Noise::none(), &mut system_seeded());
+        let peeled = closed.peel(&context, Noise::none(), &mut system_seeded());
         let peeling = start.elapsed();
         let dropped = peeled.dropped();
         let mixed = peeled.mix();

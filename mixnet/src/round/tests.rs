@@ -4,8 +4,9 @@ use super::*;
 use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use rand::SeedableRng;
+use talaria_wire::crypto::onion_key::detected_backend;
 use talaria_wire::crypto::{OnionPublic, OnionSecret};
-use talaria_wire::onion::{BadReply, ReplyOpener, seal};
+use talaria_wire::onion::{BadReply, ReplyOpener, SealContext, seal};
 use talaria_wire::params::PEER_MESSAGE_LEN;
 use talaria_wire::{DeadDropId, ExchangeRequest, HopIndex, Hops, RoundShape};
 
@@ -37,7 +38,7 @@ impl World {
     fn first_hop(&mut self, batch: Batch) -> Round<Peeled> {
         let closed = Round::arrived(NUMBER, batch);
         let context = PeelContext::new(&self.secrets[0], &self.chain[1..], NUMBER, HopIndex(0));
-        closed.peel(&context, &Noise::none(), &mut self.rng)
+        closed.peel(&context, Noise::none(), &mut self.rng)
     }
 
     /// The batch through the whole chain and back; also what reached the exchange.
@@ -49,16 +50,15 @@ impl World {
         let Some(secret) = self.secrets.get(usize::from(place)) else {
             return talaria_deaddrop::exchange(batch).unwrap();
         };
-        let mut dummies = Batch::zeroed(self.shape.onion_len_at(HopIndex(place + 1)), noise);
-        self.rng.fill_bytes(dummies.as_bytes_mut());
-        let dummies = Noise::new(dummies);
+        let own = make_noise(&self.chain, place, noise, noise / 2, &mut self.rng);
         let closed = Round::arrived(NUMBER, batch);
         let behind = &self.chain[usize::from(place) + 1..];
         let context = PeelContext::new(secret, behind, NUMBER, HopIndex(place));
-        let peeled = closed.peel(&context, &dummies, &mut self.rng);
+        let peeled = closed.peel(&context, own, &mut self.rng);
         let (onward, away) = peeled.mix().forward();
         let (replies, tally) = self.hop(place + 1, onward, noise);
         let unmixed = away.returned(replies).unwrap();
+        assert_eq!(unmixed.altered_noise(), 0);
         (unmixed.seal(&mut self.rng).into_replies(), tally)
     }
 }
@@ -79,7 +79,9 @@ proptest! {
             }
         }
         let (mut replies, tally) = world.run(batch, noise);
-        prop_assert_eq!(tally.pairs, pairs);
+        let hops = usize::from(hops);
+        prop_assert_eq!(tally.pairs, pairs + hops * (noise / 2));
+        prop_assert_eq!(tally.singles, hops * (noise % 2));
         prop_assert_eq!(replies.len(), expected.len());
         for (slot, (opener, message)) in replies.slots_mut().zip(expected) {
             prop_assert_eq!(opener.open(slot), Ok(&[message; PEER_MESSAGE_LEN]));
@@ -150,9 +152,48 @@ fn a_forged_copy_drops_nobody_and_one_key_passes_once() {
         batch.push(onion).unwrap();
     }
     let (mut replies, tally) = world.run(batch, 2);
-    assert_eq!((tally.pairs, tally.singles, tally.crowds), (1, 2, 0));
+    assert_eq!((tally.pairs, tally.singles, tally.crowds), (2, 0, 0));
     assert_eq!(opener.open(replies.slot_mut(2)), Ok(&[11; PEER_MESSAGE_LEN]));
     assert_eq!(opener.open(replies.slot_mut(0)), Err(BadReply));
+}
+
+#[test]
+fn noise_tells_when_a_later_hop_meddles() {
+    let mut world = World::new(5, 3);
+    let mut meddle = |change: &dyn Fn(&mut Batch)| {
+        let mut batch = Batch::with_capacity(world.shape.onion_len(), 2);
+        for message in [10, 11] {
+            batch.push(&world.onion(1, message).0).unwrap();
+        }
+        let closed = Round::arrived(NUMBER, batch);
+        let context = PeelContext::new(&world.secrets[0], &world.chain[1..], NUMBER, HopIndex(0));
+        let own = make_noise(&world.chain, 0, 600, 200, &mut world.rng);
+        let (mut onward, away) = closed.peel(&context, own, &mut world.rng).mix().forward();
+        change(&mut onward);
+        let (replies, _) = world.hop(1, onward, 0);
+        away.returned(replies).unwrap().altered_noise()
+    };
+    assert_eq!(meddle(&|_| ()), 0);
+    // Of 602 onions all but two are noise: whatever is taken, some of it is.
+    assert!((600..=602).contains(&meddle(&|onions| onions.as_bytes_mut().fill(0))));
+    let dropped = meddle(&|onions| onions.slots_mut().take(50).for_each(|onion| onion.fill(7)));
+    // Each of them, and whoever should have met it.
+    assert!((48..=100).contains(&dropped), "{dropped}");
+    let copied = meddle(&|onions| (1..=20).for_each(|to| onions.copy_slot(0, to)));
+    assert!((18..=42).contains(&copied), "{copied}");
+}
+
+/// Noise of the hop in `place`.
+fn make_noise(
+    chain: &[OnionPublic],
+    place: u8,
+    onions: usize,
+    pairs: usize,
+    rng: &mut ChaCha20Rng,
+) -> Noise {
+    let backend = detected_backend();
+    let (chain, first) = (&chain[usize::from(place) + 1..], HopIndex(place + 1));
+    Noise::make(onions, pairs, &SealContext { chain, first, round: NUMBER, backend }, rng)
 }
 
 proptest! {
@@ -170,13 +211,13 @@ proptest! {
             openers.push(opener);
         }
         let closed = Round::arrived(NUMBER, batch);
-        let noise = Noise::new(Batch::zeroed(world.shape.onion_len_at(HopIndex(1)), noise));
+        let own = make_noise(&world.chain, 0, noise, 0, &mut world.rng);
         let context = PeelContext::new(&world.secrets[0], &[], NUMBER, HopIndex(0));
-        let peeled = closed.peel(&context, &noise, &mut world.rng);
+        let peeled = closed.peel(&context, own, &mut world.rng);
         prop_assert_eq!(peeled.dropped(), bad.iter().filter(|bad| **bad).count());
         let (onward, away) = peeled.mix().forward();
         let kept = bad.iter().filter(|bad| !**bad).count();
-        prop_assert_eq!(onward.len(), kept + noise.onions().len());
+        prop_assert_eq!(onward.len(), kept + noise);
         // The replies say which onion each of them answers.
         let mut answers = Batch::with_capacity(PEER_MESSAGE_LEN, onward.len());
         for request in onward.slots() {

@@ -7,26 +7,28 @@ use talaria_wire::Batch;
 use talaria_wire::onion::ReplyKey;
 use zeroize::Zeroizing;
 
+use crate::hop::noise::Canary;
+
 /// The secret of one round at one hop. Not `Clone`; spent by the returning batch.
 pub(super) struct Ticket {
-    /// For each onion that arrived, where it was placed; from `sent` on nothing was sent.
+    /// For each onion that arrived, and then of the noise, where it was placed; from `sent` on
+    /// nothing was sent.
     went_to: Zeroizing<Vec<u32>>,
     /// In the order of the places.
     keys: Vec<ReplyKey>,
     sent: usize,
+    canary: Canary,
 }
 
 impl Ticket {
     /// `order[j]` is the slot from which the onion in place `j` came, and `keys[j]` its key. The
-    /// first `sent` places are sent; slots from `arrived` on are noise.
-    pub(super) fn new(order: &[u32], arrived: usize, sent: usize, keys: Vec<ReplyKey>) -> Self {
-        let mut went_to = Zeroizing::new(vec![0; arrived]);
+    /// first `sent` places are sent; the last slots are the noise of `canary`.
+    pub(super) fn new(order: &[u32], sent: usize, keys: Vec<ReplyKey>, canary: Canary) -> Self {
+        let mut went_to = Zeroizing::new(vec![0; order.len()]);
         for (to, &from) in (0..).zip(order) {
-            if let Some(slot) = went_to.get_mut(from as usize) {
-                *slot = to;
-            }
+            went_to[from as usize] = to;
         }
-        Self { went_to, keys, sent }
+        Self { went_to, keys, sent, canary }
     }
 
     /// How many onions were sent on, with noise.
@@ -40,6 +42,7 @@ impl Ticket {
             went_to: mem::take(&mut self.went_to),
             keys: mem::take(&mut self.keys),
             sent: self.sent,
+            canary: mem::take(&mut self.canary),
         }
     }
 }
@@ -49,17 +52,25 @@ pub(super) struct WaysBack {
     went_to: Zeroizing<Vec<u32>>,
     keys: Vec<ReplyKey>,
     sent: usize,
+    canary: Canary,
 }
 
 impl WaysBack {
     /// How many onions arrived, each of which gets a reply.
-    pub(super) fn len(&self) -> usize {
-        self.went_to.len()
+    pub(super) fn arrived(&self) -> usize {
+        self.went_to.len() - self.canary.onions()
+    }
+
+    /// How many onions of this hop's own noise a later hop has dropped or altered.
+    pub(super) fn altered_noise(&self, replies: &Batch) -> usize {
+        let arrived = self.arrived();
+        self.canary.altered(|onion| replies.slot(self.went_to[arrived + onion] as usize))
     }
 
     /// Gives every onion that was dropped random bytes for a reply, and a random key.
     pub(super) fn scramble_dropped(&mut self, rng: &mut impl CryptoRng, replies: &mut Batch) {
-        for (onion, &place) in self.went_to.iter().enumerate() {
+        let arrived = self.arrived();
+        for (onion, &place) in self.went_to[..arrived].iter().enumerate() {
             if place as usize >= self.sent {
                 rng.fill_bytes(replies.slot_mut(onion));
                 rng.fill_bytes(self.keys[place as usize].as_mut());

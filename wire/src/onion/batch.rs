@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{EPHEMERAL_LEN, LayerContext, LayerKeys, ReplyKey, ReplyOpener};
 use crate::crypto::OnionPublic;
-use crate::crypto::onion_key::{RUN, detected_backend};
+use crate::crypto::onion_key::RUN;
 use crate::crypto::sealed;
 use crate::dead_drop::ExchangeRequest;
 use crate::params::{EXCHANGE_REQUEST_LEN, HopIndex, LAYER_LEN, Round, TAG_LEN};
@@ -27,27 +27,32 @@ pub struct SealContext<'a> {
     pub backend: Backend,
 }
 
-/// Seals many requests for a whole chain. `onions` holds a slot for each, one after the other;
+impl SealContext<'_> {
+    /// The length of an onion for these hops, in bytes.
+    #[must_use]
+    pub fn onion_len(&self) -> usize {
+        EXCHANGE_REQUEST_LEN + self.chain.len() * LAYER_LEN
+    }
+}
+
+/// Seals many requests for the hops of `context`. `onions` holds a slot for each, one after the other;
 /// the results open the replies, in the same order.
 ///
 /// # Panics
 /// If there is not exactly one slot of the right length for each request.
 pub fn seal_batch(
     requests: &[ExchangeRequest],
-    chain: &[OnionPublic],
-    round: Round,
+    context: &SealContext<'_>,
     rng: &mut impl CryptoRng,
     onions: &mut [u8],
 ) -> Vec<ReplyOpener> {
-    let onion_len = EXCHANGE_REQUEST_LEN + chain.len() * LAYER_LEN;
+    let onion_len = context.onion_len();
     assert_eq!(onions.len(), requests.len() * onion_len, "one slot for each request");
-    let start = chain.len() * EPHEMERAL_LEN;
+    let start = context.chain.len() * EPHEMERAL_LEN;
     for (request, slot) in requests.iter().zip(onions.chunks_exact_mut(onion_len)) {
         slot[start..start + EXCHANGE_REQUEST_LEN].copy_from_slice(request.as_bytes());
     }
-    let backend = detected_backend();
-    let context = SealContext { chain, first: HopIndex(0), round, backend };
-    seal_in_place(&context, onion_len, rng, onions)
+    seal_in_place(context, onion_len, rng, onions)
 }
 
 /// Seals what lies in the slots already: each has room for one ephemeral key a hop before its
@@ -129,6 +134,7 @@ mod tests {
     use super::super::seal;
     use super::*;
     use crate::crypto::OnionSecret;
+    use crate::crypto::onion_key::detected_backend;
     use chacha20::ChaCha20Rng;
     use rand::SeedableRng;
 
@@ -140,7 +146,9 @@ mod tests {
         let onion_len = EXCHANGE_REQUEST_LEN + 3 * LAYER_LEN;
         let [mut one_rng, mut batch_rng] = [12, 12].map(ChaCha20Rng::seed_from_u64);
         let mut batch = vec![0; requests.len() * onion_len];
-        let openers = seal_batch(&requests, &chain, Round(3), &mut batch_rng, &mut batch);
+        let backend = detected_backend();
+        let context = SealContext { chain: &chain, first: HopIndex(0), round: Round(3), backend };
+        let openers = seal_batch(&requests, &context, &mut batch_rng, &mut batch);
         assert_eq!(openers.len(), requests.len());
         for (request, onion) in requests.iter().zip(batch.chunks(onion_len)) {
             let mut single = vec![0; onion_len];
