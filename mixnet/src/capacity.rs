@@ -61,6 +61,8 @@ pub struct Capacity {
     pub hop_messages_per_second: f64,
     /// Nanoseconds a message, by stage.
     pub stages_ns_per_message: Stages,
+    /// Nanoseconds to seal one layer of an onion, as for noise. On several threads, wall time.
+    pub onion_layer_ns: f64,
     /// Single X25519 of x25519-dalek, on one thread, in the same run.
     pub x25519_dalek_ops_per_second: f64,
     /// Single X25519 of aws-lc-rs with a key that is used again, on one thread, in the same run.
@@ -100,7 +102,7 @@ pub fn measure(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build()?;
     let secret = OnionSecret::generate(&mut rand::rng()).on(plan.backend);
     progress("making onions");
-    let batch = pool.install(|| onions(plan, &secret));
+    let (batch, sealing) = timed(|| pool.install(|| onions(plan, &secret)));
     let batch_bytes = batch.as_bytes().len() as u64;
     // First of all, while there is no memory of earlier passes to be used again.
     progress("memory");
@@ -130,6 +132,7 @@ pub fn measure(
             mix: stage(|stages| stages.mix),
             seal: stage(|stages| stages.seal),
         },
+        onion_layer_ns: sealing.as_secs_f64() * 1e9 / plan.messages as f64,
         x25519_dalek_ops_per_second: median(dalek),
         aws_lc_x25519_ops_per_second: median(aws_lc),
         peak_bytes,
@@ -245,7 +248,7 @@ mod tests {
             let capacity = measure(&plan, |_| ()).unwrap();
             assert_eq!((capacity.messages, capacity.batch_bytes), (300, 300 * 624));
             assert_eq!(capacity.passes, MIN_PASSES);
-            assert!(capacity.hop_messages_per_second > 0.0);
+            assert!(capacity.hop_messages_per_second > 0.0 && capacity.onion_layer_ns > 0.0);
             assert!(capacity.x25519_dalek_ops_per_second > 0.0);
         }
     }

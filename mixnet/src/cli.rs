@@ -2,6 +2,7 @@
 
 mod bench;
 mod display;
+mod plan;
 mod up;
 
 use std::net::SocketAddr;
@@ -65,6 +66,8 @@ enum Command {
     },
     /// Measure how many messages and clients this machine can serve.
     Bench(bench::BenchArgs),
+    /// Find the noise for a privacy goal, or what given noise is worth, and what it costs.
+    Plan(plan::PlanArgs),
     /// Print the versions of the program and of its protocol.
     Version,
 }
@@ -144,6 +147,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init { network } => init(&network, &display),
         Command::CheckConfig { config } => check_config(&config, &display),
         Command::Bench(args) => bench::bench(&args, cli.json),
+        Command::Plan(args) => plan::plan(&args, cli.json),
         Command::Version => {
             display.version(env!("CARGO_PKG_VERSION"), PROTOCOL_VERSION);
             Ok(())

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod chain;
 pub mod entry;
 pub mod hop;
+pub mod privacy;
 pub mod round;
 pub mod schedule;
 

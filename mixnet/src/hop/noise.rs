@@ -2,9 +2,10 @@
 //!
 //! Some of them meet in pairs, the others meet nobody; from the next hop on they are byte for byte
 //! like a client's. A hop knows what must come back for each of them, so noise is the canary too:
-//! a later hop that drops or alters onions cannot tell them from others, and is noticed.
+//! a later hop that drops or alters onions cannot tell them from others, and is noticed. How many meet follows [`pairs`].
 
 mod canary;
+pub mod pairs;
 
 use chacha20::ChaCha20Rng;
 use rand::{CryptoRng, RngExt, SeedableRng};

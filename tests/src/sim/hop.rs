@@ -116,7 +116,7 @@ impl HopNode {
         let closed = Round::arrived(number, batch);
         let hop = HopIndex(self.place);
         let context = PeelContext::new(&self.secret, &self.behind, number, hop);
-        let peeled = closed.peel(&context, &Noise::none(), &mut self.rng);
+        let peeled = closed.peel(&context, Noise::none(), &mut self.rng);
         let (onions, away) = peeled.mix().forward();
         self.book.depart(now, away)?;
         if !self.last {
