@@ -14,7 +14,7 @@ use talaria_wire::codec::DecodeError;
 use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
 use talaria_wire::crypto::{IdentityPublic, OnionPublic};
 use talaria_wire::frame::{Announcement, Kind, Replies};
-use talaria_wire::network_file::{Network, NetworkId};
+use talaria_wire::network_file::{Network, NetworkVersion};
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::peer_message::MessageId;
 use talaria_wire::{Round, RoundShape, UnixMillis};
@@ -131,7 +131,7 @@ struct Talk {
 
 /// A client of one network.
 pub struct Client {
-    network: NetworkId,
+    network: NetworkVersion,
     period_ms: NonZeroU64,
     shape: RoundShape,
     chain: Vec<OnionPublic>,
@@ -154,7 +154,7 @@ impl Client {
     #[must_use]
     pub fn new(network: &Network, identity: Identity, last_round: Option<Round>) -> Self {
         Self {
-            network: network.id(),
+            network: network.version(),
             period_ms: network.period_ms,
             shape: network.shape(),
             chain: network.onion_keys(),
@@ -171,13 +171,27 @@ impl Client {
         }
     }
 
+    /// Goes on with another version of the same network: other hops, or other sizes. The
+    /// conversation stays as it is, since it binds the network and not the version.
+    ///
+    /// # Panics
+    /// If it is another network, or there is a connection: call it between
+    /// [`Client::handle_disconnected`] and [`Client::handle_connected`].
+    pub fn adopt(&mut self, network: &Network) {
+        assert_eq!(network.id(), self.network.network, "sessions belong to one network");
+        assert_eq!(self.connection, Connection::Down, "a connection has one version");
+        self.network = network.version();
+        self.shape = network.shape();
+        self.chain = network.onion_keys();
+    }
+
     /// Opens the conversation with `contact` on lane 0, in place of any other.
     ///
     /// `state` is what was committed of it, or the default. Texts that arrived and were not shown
     /// are notified first.
     pub fn open(&mut self, contact: Contact, state: ConversationState) {
         let talk = Talk {
-            session: Session::new(&self.identity, &contact, self.network),
+            session: Session::new(&self.identity, &contact, self.network.network),
             conversation: Conversation::new(contact.name, state),
             partner: contact.key,
         };
@@ -193,8 +207,7 @@ impl Client {
         self.connection = Connection::Greeting;
         self.clock_noticed = false;
         self.deadline = Some(now.plus(GREETING_MS));
-        let hello = Control::Hello { protocol: PROTOCOL_VERSION, network: self.network };
-        self.actions.push_back(Action::Send(hello.to_frame()));
+        self.actions.push_back(Action::Send(Control::hello(&self.network).to_frame()));
     }
 
     /// The connection is gone, and with it every round that has not come back.

@@ -7,6 +7,7 @@
 mod database;
 mod files;
 mod mark;
+mod network;
 
 use std::fs::File;
 use std::io;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use rand::CryptoRng;
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
-use talaria_wire::network_file::{NETWORK_FILE_MAX, Network, NetworkFileError, NetworkId};
+use talaria_wire::network_file::{Known, Network, NetworkFileError, NetworkId};
 use talaria_wire::{Round, UnixMillis};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -28,6 +29,7 @@ use database::{Database, Local};
 use mark::Step;
 
 pub use mark::ShownMark;
+pub use network::NetworkSource;
 
 const KEY_FILE: &str = "identity.key";
 const NETWORK_FILE: &str = "network.toml";
@@ -79,6 +81,17 @@ pub enum HomeError {
     /// The home belongs to another network than its database says.
     #[error("the network file of the home is another one: put it back with `talaria network FILE`")]
     OtherNetwork,
+    /// A network file that was to follow upon the home's is of another network.
+    #[error(
+        "{path} is of another network, `{name}`: to leave yours and go there, add --switch (your \
+         card changes then, and those of others have to be exchanged again)"
+    )]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+        /// What the network is called.
+        name: String,
+    },
     /// Nobody of this name is known.
     #[error("nobody called `{0}` is known: use their card once, then the name works")]
     UnknownContact(String),
@@ -113,7 +126,7 @@ impl Home {
         now: UnixMillis,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, HomeError> {
-        let (network, text) = read_network(network_file)?;
+        let network = network::read(network_file, now, None)?;
         files::make_dir(dir)?;
         let lock = lock(dir)?;
         let key_path = dir.join(KEY_FILE);
@@ -125,7 +138,7 @@ impl Home {
         let mut database = Database::open(&dir.join(DATABASE_FILE))?;
         let network_path = absolute(network_file);
         database.set_local(&Local { name, created, network: network.id(), network_path })?;
-        files::write_private(&dir.join(NETWORK_FILE), text.as_bytes())?;
+        files::write_private(&dir.join(NETWORK_FILE), network.file().to_toml().as_bytes())?;
         // Last: with the key, the home is complete.
         let hex = Zeroizing::new(HEXLOWER.encode(&*secret.to_bytes()));
         files::write_private(&key_path, hex.as_bytes())?;
@@ -177,35 +190,64 @@ impl Home {
     /// [`HomeError`] if the database cannot be read.
     pub fn network_source(&self) -> Result<NetworkSource, HomeError> {
         let Local { network, network_path, .. } = self.database.local()?;
-        let copy = self.dir.join(NETWORK_FILE);
-        Ok(NetworkSource { id: network, copy, origin: network_path })
+        Ok(NetworkSource::new(&self.dir, network, network_path))
     }
 
-    /// The network, with its newest addresses.
+    /// The network that the home belongs to, in whatever version.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the database cannot be read.
+    pub fn network_id(&self) -> Result<NetworkId, HomeError> {
+        Ok(self.database.local()?.network)
+    }
+
+    /// The newest version of the network that the home has taken, even if its time is over.
     ///
     /// # Errors
     /// [`HomeError`] if the file of the home is not that of its network.
-    pub fn network(&self) -> Result<Network, HomeError> {
-        self.network_source()?.load()
+    pub fn known_network(&self) -> Result<Known, HomeError> {
+        self.network_source()?.known()
     }
 
-    /// Takes another network file. If it describes another network, the card changes, and the
-    /// contacts' cards of the old network are of no use any more; returns whether it does.
+    /// The network, in its newest version.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the file of the home is not that of its network, or its time is over.
+    pub fn network(&self, now: UnixMillis) -> Result<Network, HomeError> {
+        self.network_source()?.load(now)
+    }
+
+    /// Takes another version of the network file, also while another process uses the home: that
+    /// one goes on with it from its next connection on.
+    ///
+    /// # Errors
+    /// [`HomeError`] if it does not follow upon the version that is known; the home is as before
+    /// then.
+    pub fn update_network(&mut self, file: &Path, now: UnixMillis) -> Result<Network, HomeError> {
+        let network = self.network_source()?.update(file, now)?;
+        let mut local = self.database.local()?;
+        local.network_path = absolute(file);
+        self.database.set_local(&local)?;
+        Ok(network)
+    }
+
+    /// Leaves the network for another one: the card changes, and the contacts' cards of the old
+    /// network are of no use any more. If the file is of the same network, it is an update.
     ///
     /// # Errors
     /// [`HomeError`]; the home is as before then.
-    pub fn replace_network(&mut self, file: &Path, now: UnixMillis) -> Result<bool, HomeError> {
-        let (network, text) = read_network(file)?;
+    pub fn switch_network(&mut self, file: &Path, now: UnixMillis) -> Result<Network, HomeError> {
+        let network = network::read(file, now, None)?;
         let mut local = self.database.local()?;
-        let other = local.network != network.id();
-        if other {
-            local.network = network.id();
-            local.created = Round::at(now, network.period_ms);
+        if local.network == network.id() {
+            return self.update_network(file, now);
         }
+        local.network = network.id();
+        local.created = Round::at(now, network.period_ms);
         local.network_path = absolute(file);
-        files::write_private(&self.dir.join(NETWORK_FILE), text.as_bytes())?;
+        self.network_source()?.replace(&network)?;
         self.database.set_local(&local)?;
-        Ok(other)
+        Ok(network)
     }
 
     /// Everybody known, by name.
@@ -290,51 +332,6 @@ impl Home {
     pub fn commit(&mut self, changes: &[Change]) -> Result<(), HomeError> {
         self.database.commit(changes)
     }
-}
-
-/// The two files that describe a home's network: its own copy, and the one it was copied from.
-///
-/// A server that takes any free port writes its file anew at every start, so the original is
-/// asked first; it counts only while it describes the same network.
-#[derive(Clone, Debug)]
-pub struct NetworkSource {
-    id: NetworkId,
-    copy: PathBuf,
-    origin: Option<PathBuf>,
-}
-
-impl NetworkSource {
-    /// The network, with its newest addresses.
-    ///
-    /// # Errors
-    /// [`HomeError`] if neither file is that of the network.
-    pub fn load(&self) -> Result<Network, HomeError> {
-        let origin = self.origin.as_deref().and_then(|path| read_network(path).ok());
-        if let Some((network, text)) = origin.filter(|(network, _)| network.id() == self.id) {
-            // For the day when the original is gone. Failing to keep it does no harm today.
-            if std::fs::read_to_string(&self.copy).is_ok_and(|copy| copy != text) {
-                let _ = files::write_private(&self.copy, text.as_bytes());
-            }
-            return Ok(network);
-        }
-        let (network, _) = read_network(&self.copy)?;
-        if network.id() != self.id {
-            return Err(HomeError::OtherNetwork);
-        }
-        Ok(network)
-    }
-}
-
-fn read_network(path: &Path) -> Result<(Network, String), HomeError> {
-    let len = std::fs::metadata(path).map_err(files::failed("read", path))?.len();
-    if len > NETWORK_FILE_MAX as u64 {
-        let source = NetworkFileError::TooLong(usize::try_from(len).unwrap_or(usize::MAX));
-        return Err(HomeError::Network { path: path.to_owned(), source });
-    }
-    let text = std::fs::read_to_string(path).map_err(files::failed("read", path))?;
-    let network = Network::parse(&text)
-        .map_err(|source| HomeError::Network { path: path.to_owned(), source })?;
-    Ok((network, text))
 }
 
 /// The program may be started from elsewhere next time.

@@ -2,6 +2,8 @@
 
 mod bench;
 mod display;
+mod network;
+mod operator;
 mod plan;
 mod up;
 
@@ -12,9 +14,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use talaria_mixnet::config::Config;
-use talaria_mixnet::net::shutdown;
-use talaria_mixnet::server::Roles;
+use talaria_mixnet::net::shutdown::{self, Shutdown, Trigger};
+use talaria_mixnet::network::now;
+use talaria_mixnet::server::{Bound, Roles};
 use talaria_mixnet::setup::{DEFAULT_LISTEN, DataFolder, Listen, Wishes};
+use talaria_wire::network_file::{Network, Terms, VerifyError};
 use talaria_wire::params::{MAX_HOPS, MAX_PERIOD_MS, MIN_PERIOD_MS, PROTOCOL_VERSION};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
@@ -64,6 +68,22 @@ enum Command {
         #[arg(value_name = "FILE")]
         config: PathBuf,
     },
+    /// Set up one hop of a network that several operators run.
+    Hop {
+        #[command(subcommand)]
+        command: operator::Command,
+    },
+    /// Set up the entry of a network that several operators run.
+    Entry {
+        #[command(subcommand)]
+        command: operator::Command,
+    },
+    /// Make, sign, check and show network files.
+    #[command(after_help = network::HELP)]
+    Network {
+        #[command(subcommand)]
+        command: network::Command,
+    },
     /// Measure how many messages and clients this machine can serve.
     Bench(bench::BenchArgs),
     /// Find the noise for a privacy goal, or what given noise is worth, and what it costs.
@@ -95,6 +115,14 @@ struct NetworkArgs {
 impl NetworkArgs {
     fn wishes(&self) -> Wishes {
         Wishes { hops: self.hops, period: self.period }
+    }
+
+    /// Puts in where everybody can be reached.
+    fn put_addresses(&self, terms: &mut Terms, listen: &Listen) {
+        terms.entry.address = self.advertised(listen.entry);
+        for (hop, address) in terms.hops.iter_mut().zip(&listen.hops) {
+            hop.address = address.to_string();
+        }
     }
 
     /// What clients are told to connect to.
@@ -146,6 +174,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run { config } => on_runtime(run_config(config, display)),
         Command::Init { network } => init(&network, &display),
         Command::CheckConfig { config } => check_config(&config, &display),
+        Command::Hop { command } => operator::hop(command, cli.json),
+        Command::Entry { command } => operator::entry(command, cli.json),
+        Command::Network { command } => network::run(command, cli.json),
         Command::Bench(args) => bench::bench(&args, cli.json),
         Command::Plan(args) => plan::plan(&args, cli.json),
         Command::Version => {
@@ -169,16 +200,34 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
 
 async fn run_config(config: PathBuf, mut display: Display) -> Result<(), Failure> {
     let (trigger, shutdown) = shutdown::pair();
-    shutdown::on_signals(trigger)?;
+    shutdown::on_signals(trigger.clone())?;
     let config = Config::load(&config)?;
-    let network = config.network.clone();
-    let bound = Roles::load(config)?.bind().await?;
+    let file = config.network.clone();
+    let memories: Vec<_> = config.memories().collect();
+    let (roles, network) = Roles::load(config, now())?;
+    let bound = roles.bind().await?;
+    for memory in memories {
+        memory.keep(&network)?;
+    }
     let (entry, hops) = bound.addresses();
-    display.ready(entry, &hops, &network, None);
+    display.ready(entry, &hops, &file, None);
+    run_bound(bound, display, &network, (trigger, shutdown)).await
+}
+
+/// Runs until a signal asks for the end or the network file expires, which is an error.
+async fn run_bound(
+    bound: Bound,
+    display: Display,
+    network: &Network,
+    (trigger, shutdown): (Trigger, Shutdown),
+) -> Result<(), Failure> {
+    let until = network.valid_until();
+    shutdown::on_expiry(trigger, until);
     let (reports, incoming) = mpsc::unbounded_channel();
     let showing = tokio::spawn(display.show(incoming, shutdown.clone()));
     bound.run(reports, shutdown).await;
-    Ok(showing.await?)
+    showing.await?;
+    if now() >= until { Err(VerifyError::Expired(until).into()) } else { Ok(()) }
 }
 
 fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {
@@ -187,7 +236,7 @@ fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {
         return Err("init writes addresses down, so --listen needs a port other than 0".into());
     }
     let data = DataFolder::open(&args.data)?;
-    if data.network()?.is_some() {
+    if data.network_file().exists() {
         let path = data.network_file();
         return Err(format!(
             "{} is there already: remove it to describe the network anew (keys are kept)",
@@ -195,21 +244,22 @@ fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {
         )
         .into());
     }
-    let mut network = data.prepare(args.wishes())?;
-    let hops = (1..=u16::from(network.shape().hops().get()))
+    let mut terms = data.prepare(args.wishes())?;
+    let hops = (1u16..)
+        .take(terms.hops.len())
         .map(|i| port.checked_add(i).map(|port| SocketAddr::from(([127, 0, 0, 1], port))))
         .collect::<Option<_>>()
         .ok_or("the ports after the entry's are for the hops: choose a lower port")?;
     let listen = Listen { entry: args.listen, hops };
-    network.entry.address = args.advertised(args.listen);
-    network.set_hop_addresses(listen.hops.iter().map(ToString::to_string));
+    args.put_addresses(&mut terms, &listen);
+    let network = data.sign(&terms, now())?;
     data.write(&network, &listen)?;
     display.initialised(&data.network_file(), network.shape().hops().get());
     Ok(())
 }
 
 fn check_config(path: &std::path::Path, display: &Display) -> Result<(), Failure> {
-    let roles = Roles::load(Config::load(path)?)?;
+    let (roles, _) = Roles::load(Config::load(path)?, now())?;
     display.checked(&roles.describe());
     Ok(())
 }

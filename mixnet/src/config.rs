@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::network::Memory;
+
 /// A configuration file is not longer than this.
 pub const CONFIG_MAX: u64 = 64 * 1024;
 
@@ -43,21 +45,25 @@ pub struct EntrySection {
     pub tls_certificate: PathBuf,
     /// The key to that certificate.
     pub tls_key: PathBuf,
+    /// The folder with the newest network file that it ran with.
+    pub state: PathBuf,
 }
 
 /// A hop's part.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HopSection {
-    /// Its place in the chain, counted from 1.
-    pub place: u8,
+    /// Its place in the chain, counted from 1; the place that the network file has for its key if
+    /// it is not given.
+    #[serde(default)]
+    pub place: Option<u8>,
     /// Where the server before it connects.
     pub listen: SocketAddr,
     /// The key that it shows on its links.
     pub identity: PathBuf,
     /// The key that onions are sealed to.
     pub onion_key: PathBuf,
-    /// The folder with the record of the last round.
+    /// The folder with the record of the last round, and the newest network file that it ran with.
     pub rounds: PathBuf,
 }
 
@@ -134,9 +140,16 @@ impl Config {
         Ok(config)
     }
 
+    /// Where each role of the process remembers the network file.
+    pub fn memories(&self) -> impl Iterator<Item = Memory> {
+        let entry = self.entry.iter().map(|entry| Memory::new(&entry.state));
+        entry.chain(self.hop.iter().map(|hop| Memory::new(&hop.rounds)))
+    }
+
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let entry = self.entry.iter_mut();
-        let entry = entry.flat_map(|e| [&mut e.identity, &mut e.tls_certificate, &mut e.tls_key]);
+        let entry = entry
+            .flat_map(|e| [&mut e.identity, &mut e.tls_certificate, &mut e.tls_key, &mut e.state]);
         let hops = self.hop.iter_mut();
         let hops = hops.flat_map(|h| [&mut h.identity, &mut h.onion_key, &mut h.rounds]);
         std::iter::once(&mut self.network).chain(entry).chain(hops)
@@ -169,6 +182,7 @@ mod tests {
         identity = "entry/identity.key"
         tls_certificate = "entry/tls.pem"
         tls_key = "/etc/tls.key"
+        state = "state"
         [[hop]]
         place = 1
         listen = "[::1]:7401"

@@ -20,6 +20,8 @@ pub mod keys;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(feature = "net")]
+pub mod network;
+#[cfg(feature = "net")]
 pub mod server;
 #[cfg(feature = "net")]
 pub mod setup;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rayon::ThreadPool;
-use talaria_wire::HopIndex;
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
-use talaria_wire::network_file::{HopInfo, Network};
+use talaria_wire::network_file::{HopInfo, Network, VerifyError};
+use talaria_wire::{HopIndex, UnixMillis};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -26,15 +26,15 @@ use crate::net::report::Reports;
 use crate::net::round_log::{BadRoundLog, RoundFile};
 use crate::net::shutdown::{self, Shutdown};
 use crate::net::{self, tls};
+use crate::network::{self, NetworkError, in_file};
 use crate::schedule::ScheduleConfig;
-use crate::setup::{SetupError, read_network};
 
 /// Why a server cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The network file.
     #[error(transparent)]
-    Setup(#[from] SetupError),
+    Network(#[from] NetworkError),
     /// A key file.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -49,6 +49,12 @@ pub enum StartError {
         /// The role.
         role: String,
     },
+    /// A key that is not in the network file.
+    #[error(
+        "the network file has no hop with the key in {0}: ask for the version that names it, or \
+         check `identity`"
+    )]
+    NotInChain(PathBuf),
     /// A place that the chain does not have.
     #[error("the chain of the network has no hop {0}")]
     NoSuchHop(u8),
@@ -84,13 +90,14 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Reads everything that the configuration names, and checks that it belongs together.
+    /// Reads everything that the configuration names, and checks that it belongs together. The
+    /// network file has to follow upon the newest one that any of the roles remembers.
     ///
     /// # Errors
     /// [`StartError`] with the file and what is wrong with it.
-    pub fn load(config: Config) -> Result<Self, StartError> {
-        let network = read_network(&config.network)?;
-        Self::of_network(config, &network)
+    pub fn load(config: Config, now: UnixMillis) -> Result<(Self, Network), StartError> {
+        let network = verified(&config, now)?;
+        Ok((Self::of_network(config, &network)?, network))
     }
 
     /// The same for a network that has been read already.
@@ -198,6 +205,19 @@ impl Bound {
     }
 }
 
+/// Reads the network file, and compares it with what the roles remember.
+fn verified(config: &Config, now: UnixMillis) -> Result<Network, StartError> {
+    let file = network::read_file(&config.network)?;
+    let id = file.version().network;
+    let fits = |error: VerifyError| in_file(&config.network)(error.into());
+    for memory in config.memories() {
+        if let Some(known) = memory.known(id)? {
+            file.clone().into_known().and_then(|own| own.check_successor(&known)).map_err(fits)?;
+        }
+    }
+    Ok(file.verify(now, None).map_err(fits)?)
+}
+
 fn entry_role(
     section: &EntrySection,
     network: &Network,
@@ -217,7 +237,7 @@ fn entry_role(
             schedule: ScheduleConfig::for_period(network.period_ms),
             max_clients: limits.max_clients.min(limits.max_onions / shape.onions()),
         },
-        network: network.id(),
+        network: network.version(),
         tls: Arc::new(tls::entry_config(certificate, key)?),
         onward,
     })
@@ -229,10 +249,8 @@ fn hop_role(
     limits: Limits,
     pool: &Arc<ThreadPool>,
 ) -> Result<HopConfig, StartError> {
-    let place = HopIndex(section.place.wrapping_sub(1));
-    let info =
-        network.hops().get(usize::from(place.0)).ok_or(StartError::NoSuchHop(section.place))?;
     let own = keys::read_identity(&section.identity)?;
+    let (place, info) = place_of(section, own.public(), network)?;
     let secret = keys::read_onion_key(&section.onion_key)?;
     if *own.public() != info.identity {
         return Err(wrong_key(&section.identity, format!("hop {place}")));
@@ -247,7 +265,7 @@ fn hop_role(
     Ok(HopConfig {
         place,
         shape: network.shape(),
-        network: network.id(),
+        network: network.version(),
         limits: HopLimits {
             max_slots: limits.max_onions,
             max_rounds: schedule.max_rounds,
@@ -261,6 +279,26 @@ fn hop_role(
         pool: pool.clone(),
         silence: silence(network),
     })
+}
+
+/// The hop of the chain that a section describes: by its place, or else by its key.
+fn place_of<'a>(
+    section: &HopSection,
+    own: &IdentityPublic,
+    network: &'a Network,
+) -> Result<(HopIndex, &'a HopInfo), StartError> {
+    let mut hops = (0..).map(HopIndex).zip(network.hops());
+    match section.place {
+        Some(place) => {
+            let index = place.checked_sub(1).map(HopIndex);
+            let hop = hops.find(|(at, _)| Some(*at) == index);
+            hop.ok_or(StartError::NoSuchHop(place))
+        }
+        None => {
+            let hop = hops.find(|(_, info)| info.identity == *own);
+            hop.ok_or_else(|| StartError::NotInChain(section.identity.clone()))
+        }
+    }
 }
 
 /// The server from which the hop at `place` takes batches.
@@ -282,7 +320,7 @@ fn onward(
         address: next.address.clone(),
         name: format!("hop {place}"),
         tls: Arc::new(tls::link_client_config(own, next.identity)?),
-        network: network.id(),
+        network: network.version(),
         reply_len: network.shape().reply_len_at(place),
         max_slots: limits.max_onions,
         silence: silence(network),

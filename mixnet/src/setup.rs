@@ -1,28 +1,42 @@
 //! A whole network from nothing: keys, authority, network file and configurations in one folder.
 //!
 //! Everything that is there already is kept. The network file is written last, so that a set-up
-//! that was interrupted is simply finished by the next one.
+//! that was interrupted is simply finished by the next one. Whoever sets up a whole network has
+//! the keys of all of its operators, and signs with each.
+
+mod operator;
+mod templates;
 
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use talaria_wire::network_file::{EntryInfo, HopInfo, NETWORK_FILE_MAX, Network, NetworkFileError};
+use talaria_wire::UnixMillis;
+use talaria_wire::crypto::IdentitySecret;
+use talaria_wire::network_file::{
+    EntryInfo, HopInfo, Known, Network, NetworkFile, NetworkFileError, Terms, VerifyError,
+};
+use talaria_wire::params::{MAX_HOPS, MAX_PERIOD_MS, MIN_PERIOD_MS};
 use thiserror::Error;
 
-use crate::config::{Config, EntrySection, HopSection, Limits, read_bounded};
-use crate::keys::{self, CertificatePaths, KeyError};
+use crate::config::{Config, EntrySection, HopSection, Limits};
+use crate::keys::{self, KeyError};
+use crate::network::{self, NetworkError, in_file};
+use templates::{entry_toml, hop_toml};
+
+pub use operator::{Made, Operated};
 
 /// Where clients connect unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";
 const DEFAULT_HOPS: u8 = 3;
-const DEFAULT_PERIOD: Duration = Duration::from_secs(2);
-const DEFAULT_LANES: u8 = 1;
+/// Stands for an address that is not known yet.
+const UNKNOWN: &str = "127.0.0.1:0";
+/// How long a version is valid; the next set-up after half of it makes the next one.
+const VALID_FOR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What somebody wants of a network; what is not said stays as it is, or is the default.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,14 +64,12 @@ pub enum SetupError {
     /// A key file.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The network file in the folder.
-    #[error("{path}: {error}")]
-    Network {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: NetworkFileError,
-    },
+    /// A network file, or what would become one.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The network file in the folder is not what a set-up has written.
+    #[error("{0}; or remove it to describe the network anew (keys are kept)")]
+    Existing(NetworkError),
 }
 
 /// A folder that holds everything for one network.
@@ -96,68 +108,115 @@ impl DataFolder {
         self.path.join("network.toml")
     }
 
-    /// The network as the folder holds it, if it holds one.
+    /// The newest version of the network that the folder holds, if it holds one.
     ///
     /// # Errors
-    /// [`SetupError::Network`] if the file is there and cannot be used.
-    pub fn network(&self) -> Result<Option<Network>, SetupError> {
+    /// [`SetupError::Existing`] if the file is there and cannot be used.
+    pub fn known(&self) -> Result<Option<Known>, SetupError> {
         let path = self.network_file();
         if !path.exists() {
             return Ok(None);
         }
-        read_network(&path).map(Some)
+        network::read_known(&path).map(Some).map_err(SetupError::Existing)
     }
 
-    /// Makes every key that is missing, and describes the network at these addresses.
-    ///
-    /// The result is not written yet: the addresses may still have to be found.
+    /// Makes every key that is missing, and describes the network, with addresses that have still
+    /// to be put in. Nothing of it is signed yet.
     ///
     /// # Errors
     /// [`SetupError`] if a key cannot be made or a wish is out of range.
-    pub fn prepare(&self, wishes: Wishes) -> Result<Network, SetupError> {
-        let existing = self.network()?;
-        let hops = wishes
-            .hops
-            .or(existing.as_ref().map(|network| network.shape().hops().get()))
-            .unwrap_or(DEFAULT_HOPS);
-        let period_ms = wishes
-            .period
-            .map(|period| u64::try_from(period.as_millis()).unwrap_or(u64::MAX))
-            .or(existing.as_ref().map(|network| network.period_ms.get()))
-            .unwrap_or(u64::try_from(DEFAULT_PERIOD.as_millis()).unwrap_or(u64::MAX));
-        let lanes = existing.map_or(DEFAULT_LANES, |network| network.shape().lanes());
-        // Placeholders are checked like real ones, before anything is written.
-        let unknown = String::from("127.0.0.1:0");
-        self.folder("entry")?;
-        keys::authority(&self.path.join("ca.key"), &self.path.join("ca.pem"))?;
-        keys::entry_certificate(&CertificatePaths {
-            authority_key: &self.path.join("ca.key"),
-            authority: &self.path.join("ca.pem"),
-            entry_key: &self.path.join("entry/tls.key"),
-            entry: &self.path.join("entry/tls.pem"),
-        })?;
+    pub fn prepare(&self, wishes: Wishes) -> Result<Terms, SetupError> {
+        let existing = self.known()?;
+        let before = existing.as_ref().map(Known::terms);
+        let count = before.map(|terms| u8::try_from(terms.hops.len()).unwrap_or(u8::MAX));
+        let count = wishes.hops.or(count).unwrap_or(DEFAULT_HOPS);
+        let entry_folder = self.folder("entry")?;
         let entry = EntryInfo {
-            address: unknown.clone(),
-            identity: *keys::identity(&self.path.join("entry/identity.key"))?.public(),
-            ca: CertificateDer::from_pem_slice(self.ca_pem()?.as_bytes())
-                .map_err(|_| KeyError::Malformed(self.path.join("ca.pem")))?,
+            operator: "entry".to_owned(),
+            address: UNKNOWN.to_owned(),
+            identity: *keys::identity(&entry_folder.join("identity.key"))?.public(),
+            ca: self.certificates(&entry_folder)?,
         };
-        let hops = (1..=hops)
-            .map(|place| self.prepare_hop(place, unknown.clone()))
-            .collect::<Result<_, _>>()?;
-        Network::new(period_ms, lanes, entry, hops)
-            .map_err(|error| SetupError::Network { path: self.network_file(), error })
+        let hops = (1..=count).map(|place| self.prepare_hop(place)).collect::<Result<_, _>>()?;
+        let validity = network::validity(UnixMillis(0), VALID_FOR);
+        let mut terms = match before {
+            Some(before) => Terms { entry, hops, ..before.clone() },
+            None => Terms::first("talaria", validity, entry, hops),
+        };
+        if let Some(period) = wishes.period {
+            terms.period_ms = period_ms(period).map_err(in_file(&self.network_file()))?;
+        }
+        let file = self.network_file();
+        // Addresses apart, this is how it will be: better refused now than half written.
+        NetworkFile::new(terms.clone()).map_err(in_file(&file))?;
+        Ok(terms)
     }
 
-    fn prepare_hop(&self, place: u8, address: String) -> Result<HopInfo, SetupError> {
-        let name = hop_name(place);
-        self.folder(&name)?;
-        let folder = self.path.join(name);
+    fn prepare_hop(&self, place: u8) -> Result<HopInfo, SetupError> {
+        let folder = self.folder(&hop_name(place))?;
         Ok(HopInfo {
-            address,
+            operator: format!("hop {place}"),
+            address: UNKNOWN.to_owned(),
             identity: *keys::identity(&folder.join("identity.key"))?.public(),
             onion_key: *keys::onion_key(&folder.join("onion.key"))?.public(),
         })
+    }
+
+    /// Signs the terms with every key of the folder: as they are if they have not changed, else
+    /// as the next version. A new network begins if the next version would not be one of the old,
+    /// because the length of a round has changed or a key is gone.
+    ///
+    /// # Errors
+    /// [`SetupError`] if a key cannot be read or an address has not its form.
+    pub fn sign(&self, terms: &Terms, now: UnixMillis) -> Result<Network, SetupError> {
+        if let Some(known) = self.known()?
+            && let Some(network) = self.sign_next(&known, terms, now)?
+        {
+            return Ok(network);
+        }
+        let first = Terms { sequence: 1, origin: None, previous: None, ..terms.clone() };
+        let signed = self.sign_with_all_keys(first, now)?.verify(now, None);
+        Ok(signed.map_err(|error| in_file(&self.network_file())(error.into()))?)
+    }
+
+    fn sign_next(
+        &self,
+        known: &Known,
+        terms: &Terms,
+        now: UnixMillis,
+    ) -> Result<Option<Network>, SetupError> {
+        if terms == known.terms()
+            && let Ok(network) = known.file().clone().verify(now, None)
+            && network.validity.until.since(now)
+                > network.validity.until.since(network.validity.from) / 2
+        {
+            return Ok(Some(network));
+        }
+        let Terms { sequence, origin, previous, .. } = known.next_terms();
+        let next = Terms { sequence, origin, previous, ..terms.clone() };
+        match self.sign_with_all_keys(next, now)?.verify(now, Some(known)) {
+            Ok(network) => Ok(Some(network)),
+            Err(VerifyError::NotSignedBefore { .. } | VerifyError::OtherPeriod) => Ok(None),
+            Err(error) => Err(in_file(&self.network_file())(error.into()).into()),
+        }
+    }
+
+    fn sign_with_all_keys(&self, terms: Terms, now: UnixMillis) -> Result<NetworkFile, SetupError> {
+        let validity = network::validity(now, VALID_FOR);
+        let mut file =
+            NetworkFile::new(Terms { validity, ..terms }).map_err(in_file(&self.network_file()))?;
+        for key in self.identities()? {
+            file.sign(&key);
+        }
+        Ok(file)
+    }
+
+    /// The keys of the entry and of every hop that the folder has ever had.
+    fn identities(&self) -> Result<Vec<IdentitySecret>, SetupError> {
+        let folders = (1..=MAX_HOPS).map(hop_name).chain(["entry".to_owned()]);
+        let paths = folders.map(|folder| self.path.join(folder).join("identity.key"));
+        let keys = paths.filter(|path| path.exists()).map(|path| keys::read_identity(&path));
+        Ok(keys.collect::<Result<_, _>>()?)
     }
 
     /// Writes a configuration for each role, and then the network file.
@@ -165,14 +224,14 @@ impl DataFolder {
     /// # Errors
     /// [`SetupError`] if a file cannot be written.
     pub fn write(&self, network: &Network, listen: &Listen) -> Result<(), SetupError> {
-        let entry = entry_toml(listen.entry);
+        let entry = entry_toml(listen.entry, "entry/");
         keys::write_file(&self.path.join("entry.toml"), entry.as_bytes())?;
         for (place, address) in (1..).zip(&listen.hops) {
-            let file = self.path.join(format!("{}.toml", hop_name(place)));
-            keys::write_file(&file, hop_toml(place, *address).as_bytes())?;
+            let name = hop_name(place);
+            let config = hop_toml(&name, Some(place), *address, &format!("{name}/"));
+            keys::write_file(&self.path.join(format!("{name}.toml")), config.as_bytes())?;
         }
-        let file = network.to_file(&self.ca_pem()?);
-        Ok(keys::write_file(&self.network_file(), file.as_bytes())?)
+        Ok(network::write_file(&self.network_file(), network.file())?)
     }
 
     /// One configuration with every role of the network.
@@ -180,7 +239,7 @@ impl DataFolder {
     pub fn config(&self, listen: &Listen) -> Config {
         let at = |name: &str| self.path.join(name);
         let hop = |(place, listen): (u8, &SocketAddr)| HopSection {
-            place,
+            place: Some(place),
             listen: *listen,
             identity: at(&hop_name(place)).join("identity.key"),
             onion_key: at(&hop_name(place)).join("onion.key"),
@@ -193,24 +252,18 @@ impl DataFolder {
                 identity: at("entry/identity.key"),
                 tls_certificate: at("entry/tls.pem"),
                 tls_key: at("entry/tls.key"),
+                state: at("entry/state"),
             }),
             hop: (1..).zip(&listen.hops).map(hop).collect(),
             limits: Limits::default(),
         }
     }
 
-    fn ca_pem(&self) -> Result<String, SetupError> {
-        let path = self.path.join("ca.pem");
-        fs::read_to_string(&path).map_err(|error| SetupError::Io { path, error })
-    }
-
-    fn folder(&self, name: &str) -> Result<(), SetupError> {
+    fn folder(&self, name: &str) -> Result<PathBuf, SetupError> {
         let path = self.path.join(name);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&path)
-            .map_err(|error| SetupError::Io { path, error })
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|error| SetupError::Io { path: path.clone(), error })?;
+        Ok(path)
     }
 }
 
@@ -223,104 +276,15 @@ pub struct Listen {
     pub hops: Vec<SocketAddr>,
 }
 
-/// Reads and checks a network file.
-///
-/// # Errors
-/// [`SetupError`], which names the file.
-pub fn read_network(path: &Path) -> Result<Network, SetupError> {
-    let text = read_bounded(path, NETWORK_FILE_MAX as u64)
-        .map_err(|error| SetupError::Io { path: path.to_owned(), error })?;
-    Network::parse(&text).map_err(|error| SetupError::Network { path: path.to_owned(), error })
-}
-
 fn hop_name(place: u8) -> String {
     format!("hop-{place}")
 }
 
-const LIMITS: &str = "\
-# What clients and peers may make this process hold; these are the defaults.
-#[limits]
-#max_clients = 20000
-#max_onions = 1000000
-#threads = 2          # all cores if not given
-";
-
-fn entry_toml(listen: SocketAddr) -> String {
-    format!(
-        "# The entry of a Talaria network. Start it with: talariad run --config entry.toml\n\
-         # Paths are relative to this file.\n\
-         network = \"network.toml\"\n\n\
-         [entry]\n\
-         listen = \"{listen}\"                 # where clients connect\n\
-         identity = \"entry/identity.key\"            # shown to the first hop\n\
-         tls_certificate = \"entry/tls.pem\"          # signed by the network's authority\n\
-         tls_key = \"entry/tls.key\"\n\n{LIMITS}"
-    )
-}
-
-fn hop_toml(place: u8, listen: SocketAddr) -> String {
-    let name = hop_name(place);
-    format!(
-        "# Hop {place} of a Talaria network. Start it with: talariad run --config {name}.toml\n\
-         # Paths are relative to this file.\n\
-         network = \"network.toml\"\n\n\
-         [[hop]]\n\
-         place = {place}                               # in the chain, from 1\n\
-         listen = \"{listen}\"                 # where the server before it connects\n\
-         identity = \"{name}/identity.key\"            # shown on its links\n\
-         onion_key = \"{name}/onion.key\"              # onions are sealed to it\n\
-         rounds = \"{name}/rounds\"                    # the last round: never delete it while\n\
-         \x20                                           # the network runs\n\n{LIMITS}"
-    )
+fn period_ms(period: Duration) -> Result<NonZeroU64, NetworkFileError> {
+    let ms = u64::try_from(period.as_millis()).ok().and_then(NonZeroU64::new);
+    let range = format!("{MIN_PERIOD_MS} to {MAX_PERIOD_MS}");
+    ms.ok_or(NetworkFileError::OutOfRange { field: "period_ms", range })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn listen(hops: u16) -> Listen {
-        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Listen { entry: at(7400), hops: (1..=hops).map(|i| at(7400 + i)).collect() }
-    }
-
-    #[test]
-    fn what_is_there_is_kept_and_wishes_change_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(&folder.path().join("new/data")).unwrap();
-        let first = data.prepare(Wishes::default()).unwrap();
-        assert_eq!((first.shape().hops().get(), first.period_ms.get()), (3, 2000));
-        data.write(&first, &listen(3)).unwrap();
-        assert_eq!(data.prepare(Wishes::default()).unwrap().id(), first.id());
-
-        let wishes = Wishes { hops: Some(4), period: Some(Duration::from_millis(250)) };
-        let changed = data.prepare(wishes).unwrap();
-        assert_eq!((changed.shape().hops().get(), changed.period_ms.get()), (4, 250));
-        assert_eq!(changed.hops()[0], first.hops()[0]);
-        assert_ne!(changed.id(), first.id());
-    }
-
-    #[test]
-    fn the_files_it_writes_can_be_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(folder.path()).unwrap();
-        let network = data.prepare(Wishes { hops: Some(2), period: None }).unwrap();
-        data.write(&network, &listen(2)).unwrap();
-        assert_eq!(data.network().unwrap().unwrap().id(), network.id());
-        let whole = data.config(&listen(2));
-        let entry = Config::load(&data.path.join("entry.toml")).unwrap();
-        assert_eq!((entry.entry, entry.network), (whole.entry, whole.network));
-        for (place, section) in (1..).zip(whole.hop) {
-            let hop = Config::load(&data.path.join(format!("hop-{place}.toml"))).unwrap();
-            assert_eq!(hop.hop, [section]);
-        }
-    }
-
-    #[test]
-    fn a_folder_has_one_user_and_wishes_have_limits() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(folder.path()).unwrap();
-        assert!(matches!(DataFolder::open(folder.path()), Err(SetupError::InUse(_))));
-        let wishes = Wishes { hops: Some(17), period: None };
-        assert!(matches!(data.prepare(wishes), Err(SetupError::Network { .. })));
-    }
-}
+mod tests;

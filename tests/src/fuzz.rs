@@ -12,14 +12,13 @@ mod seeds;
 
 use std::path::Path;
 
-use data_encoding::BASE64;
 use rand::SeedableRng;
 use talaria_client::contact::Card;
 use talaria_mixnet::config::Config;
 use talaria_wire::control::Control;
 use talaria_wire::frame::{Accepts, Announcement, HEADER_LEN, Header, Kind, Replies, Submission};
 use talaria_wire::link::{Assembly, BatchHead};
-use talaria_wire::network_file::Network;
+use talaria_wire::network_file::{NetworkFile, PublicPart};
 use talaria_wire::onion::{self, PeelContext};
 use talaria_wire::params::PEER_MESSAGE_LEN;
 use talaria_wire::peer_message::{self, SIGNED_LEN};
@@ -129,15 +128,25 @@ pub fn link(data: &[u8]) {
     }
 }
 
-/// A network file.
+/// A network file, or the public part of a server.
 pub fn network_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(network) = Network::parse(text) {
-        let ca = BASE64.encode(&network.entry.ca);
-        let pem = format!("-----BEGIN CERTIFICATE-----\n{ca}\n-----END CERTIFICATE-----\n");
-        let again = Network::parse(&network.to_file(&pem)).expect("it was a good file");
-        assert_eq!(again, network);
-        assert_eq!(again.id(), network.id());
+    if let Ok(part) = PublicPart::parse(text) {
+        assert_eq!(PublicPart::parse(&part.to_toml()).expect("it was a good file"), part);
+    }
+    let Ok(file) = NetworkFile::parse(text) else { return };
+    let again = NetworkFile::parse(&file.to_toml()).expect("it was a good file");
+    assert_eq!(again, file);
+    assert_eq!(again.version(), file.version());
+    let from = file.terms().validity.from;
+    if let Ok(network) = file.verify(from, None) {
+        let known = network.known();
+        assert_eq!(known.check_successor(known), Ok(()));
+        // The greatest number has no next one.
+        if let Ok(next) = NetworkFile::new(known.next_terms()) {
+            assert_eq!(next.check_follows(known), Ok(()));
+            assert!(next.into_known().is_err());
+        }
     }
 }
 

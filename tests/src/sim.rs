@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
-use talaria_wire::network_file::{EntryInfo, HopInfo, Network};
+use talaria_wire::network_file::{EntryInfo, HopInfo, Network, NetworkFile, Terms, Validity};
 use talaria_wire::{Round, UnixMillis};
 
 pub use client::{Counted, Heard};
@@ -31,6 +31,8 @@ use observer::Observation;
 
 /// When every simulation starts: any time will do.
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
+/// When network files expire: after every simulation.
+const END: UnixMillis = UnixMillis(1_900_000_000_000);
 
 /// What a simulated network is made of.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,7 @@ pub struct World {
     now: UnixMillis,
     net: Net,
     network: Network,
+    operators: Operators,
     entry: EntryNode,
     hops: Vec<HopNode>,
     clients: Vec<ClientNode>,
@@ -70,7 +73,8 @@ impl World {
         let mut rng = ChaCha20Rng::seed_from_u64(setting.seed);
         let hop_secrets: Vec<_> =
             (0..setting.hops).map(|_| OnionSecret::generate(&mut rng)).collect();
-        let network = network(&setting, &hop_secrets, &mut rng);
+        let operators = Operators::new(setting.hops, &mut rng);
+        let network = operators.found(&setting, &hop_secrets);
         let hops = (0..)
             .zip(hop_secrets)
             .map(|(place, secret)| HopNode::new(place, secret, &network, rng.next_u64()))
@@ -83,6 +87,7 @@ impl World {
             net: Net::new(rng.next_u64()),
             entry: EntryNode::new(&network, START),
             network,
+            operators,
             hops,
             clients,
         };
@@ -150,6 +155,32 @@ impl World {
         }
         self.net.forget_between(Node::Entry, |other| matches!(other, Node::Hop(_)));
         self.entry = EntryNode::new(&self.network, self.now);
+    }
+
+    /// All operators agree on a version with another hop in `place`, and all servers start again
+    /// with it. Clients learn of it with [`World::bring_network_file`].
+    pub fn replace_hop(&mut self, place: u8) {
+        let mut rng = ChaCha20Rng::seed_from_u64(self.network.sequence);
+        let (own, secret) = (IdentitySecret::generate(&mut rng), OnionSecret::generate(&mut rng));
+        let mut terms = self.network.known().next_terms();
+        terms.hops[usize::from(place)] = hop_info(&own, &secret);
+        self.operators.hops.push(own);
+        let file = self.operators.sign(terms);
+        let next = file.verify(self.now, Some(self.network.known()));
+        self.network = next.expect("a version that all have signed");
+        self.operators.hops.swap_remove(place.into());
+        self.hops[usize::from(place)] = HopNode::new(place, secret, &self.network, rng.next_u64());
+        for place in 0..self.network.shape().hops().get() {
+            self.restart_hop(place);
+        }
+        self.restart_entry();
+    }
+
+    /// `client` has the newest network file from now on, and keeps everything else.
+    pub fn bring_network_file(&mut self, client: usize) {
+        self.disconnect(client);
+        self.clients[client].adopt(&self.network);
+        self.connect_soon(client);
     }
 
     /// `client` sends these bytes to the entry as one frame, whatever they are.
@@ -367,17 +398,48 @@ impl World {
     }
 }
 
-fn network(setting: &Setting, secrets: &[OnionSecret], rng: &mut ChaCha20Rng) -> Network {
-    let mut identity = || *IdentitySecret::generate(rng).public();
-    let entry =
-        EntryInfo { address: "entry:1".to_owned(), identity: identity(), ca: vec![0].into() };
-    let hops = secrets
-        .iter()
-        .map(|secret| HopInfo {
-            address: "hop:1".to_owned(),
-            identity: identity(),
-            onion_key: *secret.public(),
-        })
-        .collect();
-    Network::new(setting.period_ms, 1, entry, hops).expect("a setting within the limits")
+/// The operators of a network, in one hand.
+struct Operators {
+    entry: IdentitySecret,
+    hops: Vec<IdentitySecret>,
+}
+
+impl Operators {
+    fn new(hops: u8, rng: &mut ChaCha20Rng) -> Self {
+        let entry = IdentitySecret::generate(rng);
+        Self { entry, hops: (0..hops).map(|_| IdentitySecret::generate(rng)).collect() }
+    }
+
+    /// The first version of the network.
+    fn found(&self, setting: &Setting, secrets: &[OnionSecret]) -> Network {
+        let entry = EntryInfo {
+            operator: "entry".to_owned(),
+            address: "entry:1".to_owned(),
+            identity: *self.entry.public(),
+            ca: vec![0].into(),
+        };
+        let hops = self.hops.iter().zip(secrets).map(|(own, secret)| hop_info(own, secret));
+        let validity = Validity { from: UnixMillis(0), until: END };
+        let mut terms = Terms::first("simulated", validity, entry, hops.collect());
+        terms.period_ms = setting.period_ms.try_into().expect("a round lasts some time");
+        self.sign(terms).verify(START, None).expect("everybody has signed")
+    }
+
+    /// Everybody signs, those included who are to leave.
+    fn sign(&self, terms: Terms) -> NetworkFile {
+        let mut file = NetworkFile::new(terms).expect("a setting within the limits");
+        for own in self.hops.iter().chain([&self.entry]) {
+            file.sign(own);
+        }
+        file
+    }
+}
+
+fn hop_info(own: &IdentitySecret, secret: &OnionSecret) -> HopInfo {
+    HopInfo {
+        operator: "hop".to_owned(),
+        address: "hop:1".to_owned(),
+        identity: *own.public(),
+        onion_key: *secret.public(),
+    }
 }

@@ -12,7 +12,11 @@ use talaria_wire::frame::{
     ANNOUNCEMENT_LEN, BATCH_HEAD_LEN, CHUNK_LEN, CONTROL_MAX, HEADER_LEN, REPLIES_HEAD_LEN,
     SUBMISSION_HEAD_LEN,
 };
-use talaria_wire::network_file::{NETWORK_FILE_MAX, NETWORK_FILE_VERSION};
+use talaria_wire::network_file::{
+    ADDRESS_MAX, LABEL_MAX, MAX_ALPHA_TENTHS, MAX_DIALING_EVERY, MAX_NOISE_ONIONS, MAX_ONION_EPOCH,
+    MAX_SIGNATURES, MIN_ALPHA_TENTHS, MIN_ONION_EPOCH, NETWORK_FILE_MAX, NETWORK_FILE_VERSION,
+    NETWORK_SIGNATURE_LABEL, PUBLIC_PART_LABEL,
+};
 use talaria_wire::params::{
     DEAD_DROP_LEN, EXCHANGE_REQUEST_LEN, LAYER_LEN, MAX_HOPS, MAX_LANES, MAX_PERIOD_MS,
     MIN_PERIOD_MS, ONIONS_PER_LANE, PEER_MESSAGE_LEN, PROTOCOL_VERSION, TAG_LEN,
@@ -57,6 +61,15 @@ fn constants() -> BTreeMap<String, u64> {
         BATCH_HEAD_LEN,
         NETWORK_FILE_VERSION,
         NETWORK_FILE_MAX,
+        LABEL_MAX,
+        ADDRESS_MAX,
+        MAX_SIGNATURES,
+        MAX_NOISE_ONIONS,
+        MIN_ALPHA_TENTHS,
+        MAX_ALPHA_TENTHS,
+        MAX_DIALING_EVERY,
+        MIN_ONION_EPOCH,
+        MAX_ONION_EPOCH,
         EPOCH_ROUNDS,
         NAME_MAX_CHARS,
         TEXT_MAX,
@@ -126,7 +139,7 @@ fn the_table_of_labels_is_what_the_code_says() {
 
 #[test]
 fn the_labels_under_tag_and_signature_are_what_the_code_says() {
-    for label in [MAC_LABEL, SIGNATURE_LABEL] {
+    for label in [MAC_LABEL, SIGNATURE_LABEL, NETWORK_SIGNATURE_LABEL, PUBLIC_PART_LABEL] {
         let label = std::str::from_utf8(label).unwrap();
         let row = format!("| 0 | {} | ASCII `{label}` |", label.len());
         assert!(page().contains(&row), "{row}");

@@ -17,27 +17,32 @@ struct Tap {
     down: Vec<usize>,
 }
 
-/// Passes one connection on to `server`, and writes down the records.
-fn wiretap(server: String) -> (String, Arc<Mutex<Tap>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+/// Passes connections on to `server`, and writes down the records of the first one.
+fn wiretap(listener: TcpListener, server: String) -> Arc<Mutex<Tap>> {
     let tap = Arc::new(Mutex::new(Tap::default()));
     let records = tap.clone();
     thread::spawn(move || {
-        let client = listener.accept().unwrap().0;
-        let server = TcpStream::connect(server).unwrap();
-        let pairs = [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
-        for (up, (from, to)) in [true, false].into_iter().zip(pairs) {
-            let records = records.clone();
-            thread::spawn(move || {
-                pass_on(from, to, |len| {
-                    let mut tap = records.lock().unwrap();
-                    if up { tap.up.push(len) } else { tap.down.push(len) }
+        for (number, client) in (0..).zip(listener.incoming()) {
+            let client = client.unwrap();
+            let server = TcpStream::connect(&server).unwrap();
+            let pairs =
+                [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
+            for (up, (from, to)) in [true, false].into_iter().zip(pairs) {
+                let records = records.clone();
+                thread::spawn(move || {
+                    pass_on(from, to, |len| {
+                        let mut tap = records.lock().unwrap();
+                        match (number, up) {
+                            (0, true) => tap.up.push(len),
+                            (0, false) => tap.down.push(len),
+                            _ => {}
+                        }
+                    });
                 });
-            });
+            }
         }
     });
-    (address, tap)
+    tap
 }
 
 fn pass_on(mut from: TcpStream, mut to: TcpStream, record: impl Fn(usize)) {
@@ -62,23 +67,24 @@ const ROUNDS: usize = 20;
 fn records_of_alice(bob_comes: bool, lines: usize) -> Tap {
     let folder = tempfile::tempdir().unwrap();
     let mut up = command("talariad");
-    up.args(["up", "--json", "--listen", "127.0.0.1:0", "--period", "100ms", "--data"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // The operators sign the address in the network file, so it has to be the tap's from the start.
+    up.arg("up").arg("--advertise").arg(listener.local_addr().unwrap().to_string());
+    up.args(["--json", "--listen", "127.0.0.1:0", "--period", "100ms", "--data"]);
     let mut server = Running::start(up.arg(folder.path().join("data")));
     let ready = server.wait_for_event("ready");
     let network = Path::new(ready["network"].as_str().unwrap());
     let address = ready["address"].as_str().unwrap().to_owned();
-    let (tapped, tap) = wiretap(address.clone());
-    let through_tap = folder.path().join("tapped.toml");
-    let text = std::fs::read_to_string(network).unwrap();
-    std::fs::write(&through_tap, text.replace(&address, &tapped)).unwrap();
+    let tap = wiretap(listener, address);
 
     let [alice, bob] = ["alice", "bob"].map(|name| folder.path().join(name));
-    let alice_card = make_client(&alice, "alice", &through_tap);
+    let alice_card = make_client(&alice, "alice", network);
     let bob_card = make_client(&bob, "bob", network);
     let mut a = Running::start(chat(&alice, &bob_card).arg("--json"));
     // Kept open, so that nobody ends before the rounds are over.
     let long = "x".repeat(2000);
     a.feed_and_stay((0..lines).map(|i| format!("{i} {long}\n")).collect());
+    a.wait_for_event("ready");
     let b = bob_comes.then(|| {
         let mut b = Running::start(chat(&bob, &alice_card).arg("--json"));
         b.feed_and_stay("hello\n".to_owned());

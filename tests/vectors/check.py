@@ -6,6 +6,7 @@ below are the page's. Usage: check.py [FOLDER]; exits with 1 if anything does no
 """
 
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -45,7 +46,7 @@ def be(value, length):
 CONTEXTS = {
     "OnionContext": "talaria v1 onion context",
     "OnionLayer": "talaria v1 onion layer",
-    "NetworkId": "talaria v1 network id",
+    "NetworkVersion": "talaria v1 network version",
     "SessionRoot": "talaria v1 session root",
     "SessionId": "talaria v1 session id",
     "WheelEpoch": "talaria v1 keywheel epoch",
@@ -55,6 +56,7 @@ CONTEXTS = {
     "MessageKeys": "talaria v1 message keys",
     "CardChecksum": "talaria v1 card checksum",
     "IdentityHash": "talaria v1 identity hash",
+    "PublicPart": "talaria v1 public part",
 }
 
 
@@ -336,10 +338,25 @@ def string(table, key):
     return value
 
 
+def label(table, name):
+    text = string(table, name)
+    if len(text) > 64 or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9 ._@-]*[A-Za-z0-9])?", text):
+        raise Bad(name)
+    return text_bytes(text)
+
+
 def address(table):
-    host, _, port = string(table, "address").rpartition(":")
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+    text = string(table, "address")
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch(r"[0-9]+", port) or int(port) > 65535:
         raise Bad("address")
+    if len(text) > 255 or not re.fullmatch(r"[!-~]+", text):
+        raise Bad("address")
+    return text_bytes(text)
+
+
+def text_bytes(text):
+    return be(len(text), 1) + text.encode()
 
 
 def key(table, name, length):
@@ -355,34 +372,161 @@ def identity(table):
     return point
 
 
-def network_hashed(text):
-    """What a good file's id is derived from."""
-    if len(text.encode()) > 65536:
-        raise Bad("length")
+def moment(table, name):
+    """Seconds since the Unix epoch."""
+    text = string(table, name)
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text):
+        raise Bad(name)
     try:
-        file = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        raise Bad("toml") from None
-    number(file, "version", 1, 1)
-    period = number(file, "period_ms", 50, 3_600_000)
-    lanes = number(file, "lanes", 1, 16)
-    entry, hops = file.pop("entry", None), file.pop("hop", [])
-    if not isinstance(entry, dict) or not isinstance(hops, list) or not 1 <= len(hops) <= 16:
-        raise Bad("entry or hop")
-    address(entry)
+        seconds = datetime.datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise Bad(name) from None
+    return int(seconds)
+
+
+def sub(table, name):
+    value = table.pop(name, None)
+    if not isinstance(value, dict):
+        raise Bad(name)
+    return value
+
+
+def entry_bytes(entry):
+    out = label(entry, "operator") + address(entry)
     pem = re.search(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----",
                     string(entry, "ca"), re.DOTALL)
     if pem is None:
         raise Bad("ca")
-    ca = base64.b64decode(pem.group(1))
-    hashed = be(1, 1) + be(period, 8) + be(lanes, 1) + be(len(hops), 1)
-    hashed += identity(entry) + blake3(ca).digest()
-    for hop in hops:
-        address(hop)
-        hashed += identity(hop) + key(hop, "onion_key", 32)
-    if file or entry or any(hops):
+    point = identity(entry)
+    return point, out + point + blake3(base64.b64decode(pem.group(1))).digest()
+
+
+def hop_bytes(hop):
+    out, point = label(hop, "operator") + address(hop), identity(hop)
+    onion_key = key(hop, "onion_key", 32)
+    return point, onion_key, out + point + onion_key
+
+
+class NetworkFile:
+    """A network file within all limits; its signatures have not been looked at."""
+
+    def __init__(self, text):
+        if len(text.encode()) > 65536:
+            raise Bad("length")
+        try:
+            file = tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            raise Bad("toml") from None
+        number(file, "version", 2, 2)
+        name = label(file, "name")
+        self.sequence = number(file, "sequence", 1, (1 << 63) - 1)
+        later = self.sequence > 1
+        if ("origin" in file) != later or ("previous" in file) != later:
+            raise Bad("history")
+        self.origin = key(file, "origin", 32) if later else bytes(32)
+        self.previous = key(file, "previous", 32) if later else bytes(32)
+        self.start, self.end = moment(file, "valid_from"), moment(file, "valid_until")
+        if self.start >= self.end:
+            raise Bad("validity")
+        self.period = number(file, "period_ms", 50, 3_600_000)
+        lanes = number(file, "lanes", 1, 16)
+        epoch = number(file, "epoch_rounds", 2, 65536)
+        dialing, noise = sub(file, "dialing"), sub(file, "noise")
+        every = number(dialing, "every", 1, 1000)
+        onions, alpha = number(noise, "onions", 0, 4_000_000), number(noise, "alpha_tenths", 20, 40)
+        if onions % 2:
+            raise Bad("noise")
+        goal = bytes(16)
+        if "goal" in noise:
+            table = sub(noise, "goal")
+            goal = (be(number(table, "epsilon_millionths", 1, (1 << 32) - 1), 4)
+                    + be(number(table, "delta_billionths", 1, 10**9), 4)
+                    + be(number(table, "charged_rounds", 1, (1 << 63) - 1), 8))
+            noise.update(table)
+        entry, hops = sub(file, "entry"), file.pop("hop", [])
+        signatures = file.pop("signature", [])
+        if not isinstance(hops, list) or not 1 <= len(hops) <= 16:
+            raise Bad("hop")
+        point, encoded = entry_bytes(entry)
+        self.entry, self.hops, onion_keys = point, [], []
+        encoded += be(len(hops), 1)
+        for hop in hops:
+            point, onion_key, one = hop_bytes(hop)
+            self.hops.append(point)
+            onion_keys.append(onion_key)
+            encoded += one
+        keys = [self.entry, *self.hops, *onion_keys]
+        if len(set(keys)) < len(keys):
+            raise Bad("a key stands twice")
+        if any(x25519(be(8, 32), onion_key) is None for onion_key in onion_keys):
+            raise Bad("a key of low order")
+        self.signatures = {}
+        for one in signatures:
+            self.signatures[identity(one)] = key(one, "signature", 64)
+        if len(self.signatures) < len(signatures) or len(signatures) > 33:
+            raise Bad("signatures")
+        if file or entry or dialing or noise or any(hops) or any(signatures):
+            raise Bad("unknown key")
+        self.hashed = (be(2, 1) + name + be(self.sequence, 8) + self.origin + self.previous
+                       + be(self.start, 8) + be(self.end, 8) + be(self.period, 8) + be(lanes, 1)
+                       + be(every, 2) + be(onions, 4) + be(alpha, 1) + goal + be(epoch, 4)
+                       + encoded)
+        self.hash = derive("NetworkVersion", 32, self.hashed)
+        self.network = self.origin if later else self.hash
+
+    def check_signed(self):
+        message = b"talaria v1 network signature" + self.hash
+        for point, signature in self.signatures.items():
+            if not verify(point, message, signature):
+                raise Bad("wrong signature")
+        if any(point not in self.signatures for point in (self.entry, *self.hops)):
+            raise Bad("missing signature")
+
+    def check_successor(self, known):
+        if self.network != known.network:
+            raise Bad("other network")
+        if self.hash == known.hash:
+            return
+        if self.sequence == known.sequence:
+            raise Bad("forked")
+        if self.sequence < known.sequence:
+            raise Bad("rolled back")
+        if self.sequence == known.sequence + 1 and self.previous != known.hash:
+            raise Bad("other previous")
+        if self.period != known.period:
+            raise Bad("other period")
+        if any(point not in self.signatures for point in known.hops):
+            raise Bad("not signed before")
+
+    def verify(self, now, known):
+        self.check_signed()
+        if known is not None:
+            known.check_signed()
+            self.check_successor(known)
+        if now < self.start:
+            raise Bad("not yet valid")
+        if now >= self.end:
+            raise Bad("expired")
+
+
+def public_part(text):
+    """Refuses whatever is no public part that its own key has signed."""
+    file = tomllib.loads(text)
+    signature = key(file, "signature", 64)
+    [(role, table)] = file.items()
+    if role == "entry":
+        point, encoded = entry_bytes(table)
+        encoded = be(0, 1) + encoded
+    elif role == "hop":
+        point, _, encoded = hop_bytes(table)
+        encoded = be(1, 1) + encoded
+    else:
+        raise Bad("role")
+    if table:
         raise Bad("unknown key")
-    return hashed
+    message = b"talaria v1 public part signature" + derive("PublicPart", 32, encoded)
+    if not verify(point, message, signature):
+        raise Bad("signature")
 
 
 # Section 12: frames.
@@ -454,13 +598,13 @@ def encode_frame(fields):
 # Section 13: control messages, with as much of MessagePack as they need.
 
 REASONS = {
-    "Refused": {"Version", "Network", "Full", "ShuttingDown"},
+    "Refused": {"Version", "Network", "Outdated", "Behind", "Forked", "Full", "ShuttingDown"},
     "Abort": {"AlreadyRun", "NotRecorded", "Busy", "BadBatch", "Unreachable", "TooSlow",
               "WrongCount", "ShuttingDown"},
     "Goodbye": {"ShuttingDown", "Idle", "Protocol"},
 }
 MESSAGES = {
-    "Hello": ["protocol", "network"],
+    "Hello": ["protocol", "network", "sequence", "version"],
     "Welcome": ["protocol"],
     "Refused": ["reason"],
     "Abort": ["round", "reason"],
@@ -513,6 +657,11 @@ def unpack(data, at=0):
     raise Bad("type")
 
 
+def is_hash(value):
+    return (isinstance(value, list) and len(value) == 32
+            and all(type(byte) is int and byte < 256 for byte in value))
+
+
 def decode_control(body):
     message, _ = unpack(body)
     if pack(message) != body:
@@ -526,8 +675,9 @@ def decode_control(body):
         good = {
             "protocol": lambda v: type(v) is int and v < 1 << 16,
             "round": lambda v: type(v) is int,
-            "network": lambda v: isinstance(v, list) and len(v) == 32
-            and all(type(byte) is int and byte < 256 for byte in v),
+            "sequence": lambda v: type(v) is int,
+            "network": is_hash,
+            "version": is_hash,
             "reason": lambda v: v in REASONS[name],
         }[field]
         if not good(value):
@@ -696,16 +846,31 @@ def check_keywheel(file, c):
 
 
 def check_network(file, c):
-    c.complete("the file", file, "good", "bad")
+    c.complete("the file", file, "good", "bad", "verified", "public_parts")
     for good in file["good"]:
-        c.complete(good["name"], good, "name", "file", "hashed", "id")
-        hashed = network_hashed(good["file"])
-        c.equal(f"{good['name']}: hashed", hashed.hex(), good["hashed"])
-        c.equal(f"{good['name']}: id", derive("NetworkId", 32, hashed).hex(), good["id"])
+        c.complete(good["name"], good, "name", "file", "hashed", "version", "network")
+        read = NetworkFile(good["file"])
+        c.equal(f"{good['name']}: hashed", read.hashed.hex(), good["hashed"])
+        c.equal(f"{good['name']}: version", read.hash.hex(), good["version"])
+        c.equal(f"{good['name']}: network", read.network.hex(), good["network"])
     for bad in file["bad"]:
         c.complete(bad["name"], bad, "name", "file", "parses")
         c.equal(f"{bad['name']}: parses", bad["parses"], False)
-        c.refused(bad["name"], None, network_hashed, bad["file"])
+        c.refused(bad["name"], None, NetworkFile, bad["file"])
+    for one in file["verified"]:
+        c.complete(one["name"], one, "name", "file", "known", "now", "outcome")
+        known = one["known"] and NetworkFile(one["known"])
+        read = NetworkFile(one["file"])
+        if one["outcome"] == "valid":
+            c.equal(one["name"], read.verify(one["now"], known), None)
+        else:
+            c.refused(one["name"], one["outcome"], read.verify, one["now"], known)
+    for part in file["public_parts"]:
+        c.complete(part["name"], part, "name", "file", "parses")
+        if part["parses"]:
+            c.equal(part["name"], public_part(part["file"]), None)
+        else:
+            c.refused(part["name"], None, public_part, part["file"])
 
 
 def check_card(file, c):

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::frame::{CONTROL_MAX, HEADER_LEN, Header, Kind};
-use crate::network_file::NetworkId;
+use crate::network_file::{NetworkId, NetworkVersion, VersionHash};
+use crate::params::PROTOCOL_VERSION;
 
 /// Everything that a control frame can say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,10 +18,14 @@ use crate::network_file::NetworkId;
 pub enum Control {
     /// The first frame on every connection, from the side that opened it.
     Hello {
-        /// [`PROTOCOL_VERSION`](crate::params::PROTOCOL_VERSION) of the sender.
+        /// [`PROTOCOL_VERSION`] of the sender.
         protocol: u16,
         /// The network that the sender means to talk to.
         network: NetworkId,
+        /// The number of the version of the network file that the sender has.
+        sequence: u64,
+        /// The hash of that version.
+        version: VersionHash,
     },
     /// The answer to a hello that fits.
     Welcome {
@@ -55,6 +60,24 @@ pub enum Refusal {
     /// The networks differ.
     #[error("the server belongs to another network: ask its operator for the network file")]
     Network,
+    /// The one who greets has an older version of the network file.
+    #[error(
+        "the network file here is out of date: ask an operator for the new one, then install it \
+         (clients: `talaria network FILE`)"
+    )]
+    Outdated,
+    /// The one who greets has a newer version of the network file.
+    #[error(
+        "the server still has an older network file: its operator has to install the new one; \
+         try again later"
+    )]
+    Behind,
+    /// There are two network files of the same version.
+    #[error(
+        "the server has another network file of the same version: ask the operators why they \
+         have signed two"
+    )]
+    Forked,
     /// No room for another connection.
     #[error("the server is full: try again later")]
     Full,
@@ -112,6 +135,17 @@ pub enum Farewell {
 pub struct BadControl;
 
 impl Control {
+    /// The greeting of somebody who has this version of a network file.
+    #[must_use]
+    pub fn hello(own: &NetworkVersion) -> Self {
+        Self::Hello {
+            protocol: PROTOCOL_VERSION,
+            network: own.network,
+            sequence: own.sequence,
+            version: own.hash,
+        }
+    }
+
     /// The whole frame.
     #[must_use]
     pub fn to_frame(&self) -> Vec<u8> {
@@ -148,12 +182,15 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::PROTOCOL_VERSION;
     use proptest::prelude::*;
 
     fn all() -> Vec<Control> {
         vec![
-            Control::Hello { protocol: PROTOCOL_VERSION, network: NetworkId([7; 32]) },
+            Control::hello(&NetworkVersion {
+                network: NetworkId([7; 32]),
+                sequence: 3,
+                hash: VersionHash([8; 32]),
+            }),
             Control::Welcome { protocol: PROTOCOL_VERSION },
             Control::Refused { reason: Refusal::Network },
             Control::Abort { round: u64::MAX, reason: AbortReason::WrongCount },

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use talaria_client::net::client_config;
+use talaria_client::net::{client_config, now};
 use talaria_wire::Round;
-use talaria_wire::network_file::Network;
+use talaria_wire::network_file::{Network, NetworkFile};
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -50,7 +50,9 @@ pub fn run(args: Args) -> Result<Report, LoadError> {
 fn read_network(path: &Path) -> Result<Network, LoadError> {
     let text =
         std::fs::read_to_string(path).map_err(|error| LoadError::Read(path.to_owned(), error))?;
-    Network::parse(&text).map_err(|error| LoadError::Network(path.to_owned(), error))
+    NetworkFile::parse(&text)
+        .and_then(|file| Ok(file.verify(now(), None)?))
+        .map_err(|error| LoadError::Network(path.to_owned(), error))
 }
 
 fn raise_file_limit(clients: u32) -> Result<(), LoadError> {
@@ -100,7 +102,7 @@ async fn target(network: &Network) -> Result<Target, LoadError> {
     let named = &network.entry.address;
     let address = tokio::net::lookup_host(named).await?.next();
     let address = address.ok_or_else(|| LoadError::NoSuchAddress(named.clone()))?;
-    Ok(Target::new(address, client_config(network)?, network.id(), network.shape()))
+    Ok(Target::new(address, client_config(network)?, network.version(), network.shape()))
 }
 
 struct Conductor {

@@ -11,7 +11,7 @@ use talaria_client::net::SERVER_NAME;
 use talaria_wire::RoundShape;
 use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
 use talaria_wire::frame::{Accepts, FrameError, HEADER_LEN, Header, Kind};
-use talaria_wire::network_file::NetworkId;
+use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::params::PROTOCOL_VERSION;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,7 +50,7 @@ pub(super) struct Target {
     address: SocketAddr,
     connector: TlsConnector,
     name: ServerName<'static>,
-    network: NetworkId,
+    network: NetworkVersion,
     shape: RoundShape,
 }
 
@@ -58,7 +58,7 @@ impl Target {
     pub(super) fn new(
         address: SocketAddr,
         tls: ClientConfig,
-        network: NetworkId,
+        network: NetworkVersion,
         shape: RoundShape,
     ) -> Self {
         let connector = TlsConnector::from(Arc::new(tls));
@@ -81,8 +81,7 @@ impl Target {
         let stream = self.connector.connect(self.name.clone(), tcp).await?;
         let accepts = Accepts::FromEntry(self.shape);
         let mut connection = Connection { stream, accepts, head: None, buffer: Vec::new() };
-        let hello = Control::Hello { protocol: PROTOCOL_VERSION, network: self.network };
-        connection.write(&hello.to_frame()).await?;
+        connection.write(&Control::hello(&self.network).to_frame()).await?;
         match connection.read().await? {
             (Kind::Control, body) => match Control::decode(body)? {
                 Control::Welcome { protocol: PROTOCOL_VERSION } => Ok(connection),

@@ -53,10 +53,16 @@ pub(crate) enum Command {
     Chat(Chat),
     /// List everybody you know
     Contacts,
-    /// Replace the network file of the home, for instance when addresses have changed
+    /// Show which version of the network is known, or take a new version of its file
+    ///
+    /// A new version has to be signed by all operators, those of the known version included. A
+    /// `talaria chat` that runs goes on with it from its next connection on.
     Network {
         /// The new network file
-        file: PathBuf,
+        file: Option<PathBuf>,
+        /// Leave the network for the one in FILE: your card changes
+        #[arg(long, requires = "file")]
+        switch: bool,
     },
     /// Print the version
     Version,

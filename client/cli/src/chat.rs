@@ -111,9 +111,10 @@ fn partner(home: &mut Home, args: &Chat) -> Result<Contact, CliError> {
         return Ok(home.contact(&args.with)?);
     }
     let card: Card = args.with.parse()?;
-    let network = home.network()?;
+    let now = net::now();
+    let network = home.network(now)?;
     let own = home.identity()?;
-    let mut contact = card.check(&own.secret, network.id(), network.period_ms, net::now())?;
+    let mut contact = card.check(&own.secret, network.id(), network.period_ms, now)?;
     let known = home.contacts()?.into_iter().find(|known| known.key == contact.key);
     // Whoever was given a name keeps it, whatever their card says.
     if let Some(name) = args.name.clone().or(known.map(|known| known.name)) {

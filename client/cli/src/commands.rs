@@ -8,6 +8,7 @@ use serde::Serialize;
 use talaria_client::contact::Name;
 use talaria_client::net;
 use talaria_client::store::Home;
+use talaria_wire::network_file::{Known, NetworkVersion, show_time};
 use talaria_wire::params::PROTOCOL_VERSION;
 
 use crate::error::CliError;
@@ -20,7 +21,7 @@ struct Own<'a> {
 }
 
 #[derive(Serialize)]
-struct Known<'a> {
+struct KnownContact<'a> {
     name: &'a str,
     card: &'a str,
 }
@@ -56,7 +57,7 @@ pub(crate) fn card(dir: &Path, json: bool) -> Result<(), CliError> {
 /// Lists everybody known.
 pub(crate) fn contacts(dir: &Path, json: bool) -> Result<(), CliError> {
     let home = Home::look_into(dir)?;
-    let network = home.network()?.id();
+    let network = home.network_id()?;
     let contacts = home.contacts()?;
     if contacts.is_empty() && !json {
         eprintln!("nobody yet: use somebody's card with `talaria chat CARD`");
@@ -65,7 +66,7 @@ pub(crate) fn contacts(dir: &Path, json: bool) -> Result<(), CliError> {
         let name = contact.name.clone();
         let card = talaria_client::Card::new(contact, network).to_string();
         if json {
-            print_json(&Known { name: name.as_str(), card: &card })?;
+            print_json(&KnownContact { name: name.as_str(), card: &card })?;
         } else {
             print(&format!("{name}\t{card}"))?;
         }
@@ -73,24 +74,65 @@ pub(crate) fn contacts(dir: &Path, json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Replaces the network file of the home.
-pub(crate) fn network(dir: &Path, file: &Path, json: bool) -> Result<(), CliError> {
-    #[derive(Serialize)]
-    struct Replaced {
-        entry: String,
-        other_network: bool,
-    }
-    let mut home = Home::open(dir)?;
-    let other_network = home.replace_network(file, net::now())?;
-    let entry = home.network()?.entry.address;
+/// What there is to tell of a version of a network.
+#[derive(Serialize)]
+struct KnownVersion<'a> {
+    name: &'a str,
+    network: String,
+    sequence: u64,
+    version: String,
+    valid_until_ms: u64,
+    entry: &'a str,
+    operators: Vec<&'a str>,
+    other_network: bool,
+}
+
+/// Shows the version of the network that the home knows, or takes another one.
+pub(crate) fn network(
+    dir: &Path,
+    file: Option<&Path>,
+    switch: bool,
+    json: bool,
+) -> Result<(), CliError> {
+    let before = Home::look_into(dir)?.network_id()?;
+    let known = match file {
+        None => Home::look_into(dir)?.known_network()?,
+        Some(file) if switch => Home::open(dir)?.switch_network(file, net::now())?.known().clone(),
+        Some(file) => Home::look_into(dir)?.update_network(file, net::now())?.known().clone(),
+    };
+    let other_network = known.version().network != before;
     if json {
-        return print_json(&Replaced { entry, other_network });
+        return print_json(&KnownVersion::new(&known, other_network));
     }
-    print(&format!("the network file is replaced; the entry is at {entry}"))?;
+    let (terms, NetworkVersion { network, sequence, .. }) = (known.terms(), known.version());
+    let until = show_time(terms.validity.until);
+    print(&format!(
+        "network {}, version {sequence}, valid until {until}; id {network}\nentry {} ({})",
+        terms.name, terms.entry.address, terms.entry.operator,
+    ))?;
+    for (place, hop) in (1..).zip(&terms.hops) {
+        print(&format!("hop {place} {} ({})", hop.address, hop.operator))?;
+    }
     if other_network {
         print("this is another network: your card has changed, exchange cards again")?;
     }
     Ok(())
+}
+
+impl<'a> KnownVersion<'a> {
+    fn new(known: &'a Known, other_network: bool) -> Self {
+        let (terms, NetworkVersion { network, sequence, hash }) = (known.terms(), known.version());
+        Self {
+            name: &terms.name,
+            network: network.to_string(),
+            sequence,
+            version: hash.to_string(),
+            valid_until_ms: terms.validity.until.0,
+            entry: &terms.entry.address,
+            operators: terms.hops.iter().map(|hop| hop.operator.as_str()).collect(),
+            other_network,
+        }
+    }
 }
 
 /// Prints the version.
@@ -109,7 +151,7 @@ pub(crate) fn version(json: bool) -> Result<(), CliError> {
 
 fn own_card(home: &Home) -> Result<(String, String), CliError> {
     let identity = home.identity()?;
-    let card = identity.card(home.network()?.id()).to_string();
+    let card = identity.card(home.network_id()?).to_string();
     Ok((identity.name.to_string(), card))
 }
 

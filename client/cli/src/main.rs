@@ -36,7 +36,9 @@ fn execute(args: Args) -> Result<ExitCode, CliError> {
         Command::Init { network, name } => commands::init(&home, &network, name, json)?,
         Command::Card => commands::card(&home, json)?,
         Command::Contacts => commands::contacts(&home, json)?,
-        Command::Network { file } => commands::network(&home, &file, json)?,
+        Command::Network { file, switch } => {
+            commands::network(&home, file.as_deref(), switch, json)?;
+        }
         Command::Version => commands::version(json)?,
         Command::Chat(chat) => return chat::chat(&home, &chat, json),
     }

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use talaria_wire::crypto::IdentitySecret;
+use talaria_wire::UnixMillis;
+use talaria_wire::crypto::{IdentitySecret, OnionPublic};
+use talaria_wire::network_file::{EntryInfo, HopInfo, Known, NetworkFile, Terms, Validity};
 use tempfile::TempDir;
 
 /// A network file of a server that does not exist, and room for homes.
@@ -23,20 +25,33 @@ impl World {
         self.dir.path().join(name)
     }
 
-    fn network(&self, name: &str, period_ms: u64) {
-        let [entry, hop] = [7, 8].map(|byte| {
-            let key = IdentitySecret::from_bytes(&[byte; 32]).unwrap();
-            hex::encode(key.public().to_bytes())
-        });
-        let onion_key = "11".repeat(32);
-        let text = format!(
-            "version = 1\nperiod_ms = {period_ms}\nlanes = 1\n\
-             [entry]\naddress = \"127.0.0.1:1\"\nidentity = \"{entry}\"\n\
-             ca = \"-----BEGIN CERTIFICATE-----\\nAQIDBA==\\n-----END CERTIFICATE-----\\n\"\n\
-             [[hop]]\naddress = \"127.0.0.1:2\"\nidentity = \"{hop}\"\n\
-             onion_key = \"{onion_key}\"\n"
-        );
-        std::fs::write(self.path(name), text).unwrap();
+    fn network(&self, name: &str, period_ms: u64) -> Known {
+        let [entry, hop] = keys().map(|key| *key.public());
+        let entry = EntryInfo {
+            operator: "Eve".to_owned(),
+            address: "127.0.0.1:1".to_owned(),
+            identity: entry,
+            ca: vec![1, 2, 3, 4].into(),
+        };
+        let hop = HopInfo {
+            operator: "Harry".to_owned(),
+            address: "127.0.0.1:2".to_owned(),
+            identity: hop,
+            onion_key: OnionPublic([0x11; 32]),
+        };
+        let validity = Validity { from: UnixMillis(0), until: UnixMillis(99_000_000_000_000) };
+        let mut terms = Terms::first("test net", validity, entry, vec![hop]);
+        terms.period_ms = period_ms.try_into().unwrap();
+        self.sign(name, terms)
+    }
+
+    fn sign(&self, name: &str, terms: Terms) -> Known {
+        let mut file = NetworkFile::new(terms).unwrap();
+        for key in keys() {
+            file.sign(&key);
+        }
+        std::fs::write(self.path(name), file.to_toml()).unwrap();
+        file.into_known().unwrap()
     }
 
     fn run(&self, home: &str, args: &[&str]) -> Output {
@@ -55,6 +70,10 @@ impl World {
         assert!(made.status.success(), "{}", stderr(&made));
         stdout(&self.run(home, &["card"])).trim().to_owned()
     }
+}
+
+fn keys() -> [IdentitySecret; 2] {
+    [7, 8].map(|byte| IdentitySecret::from_bytes(&[byte; 32]).unwrap())
 }
 
 fn stdout(output: &Output) -> String {
@@ -152,16 +171,54 @@ fn help_has_examples_and_every_command() {
 }
 
 #[test]
-fn the_network_file_can_be_replaced() {
+fn the_network_file_can_be_followed_by_the_next_one() {
     let world = World::new();
     let card = world.init("a", "Alice");
-    let same = world.run("a", &["network", "network.toml"]);
-    assert!(stdout(&same).contains("127.0.0.1:1"));
+    let shown = stdout(&world.run("a", &["network"]));
+    assert!(shown.contains("test net, version 1") && shown.contains("hop 1 127.0.0.1:2 (Harry)"));
+
+    let first = world.network("network.toml", 2000);
+    let mut terms = first.next_terms();
+    terms.entry.address = "127.0.0.1:9".to_owned();
+    world.sign("second.toml", terms);
+    let second = world.run("a", &["network", "second.toml", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&stdout(&second)).unwrap();
+    assert_eq!((&object["sequence"], &object["entry"]), (&2.into(), &"127.0.0.1:9".into()));
+    assert_eq!(object["other_network"], false);
     assert_eq!(stdout(&world.run("a", &["card"])).trim(), card);
+
+    assert_fails(&world.run("a", &["network", "network.toml"]), "version 2 is known already");
     world.network("other.toml", 3000);
-    let other = world.run("a", &["network", "other.toml"]);
+    assert_fails(&world.run("a", &["network", "other.toml"]), "--switch");
+    assert_eq!(stdout(&world.run("a", &["card"])).trim(), card);
+    let other = world.run("a", &["network", "--switch", "other.toml"]);
     assert!(stdout(&other).contains("another network"));
     assert_ne!(stdout(&world.run("a", &["card"])).trim(), card);
+    assert_eq!(world.run("a", &["network", "--switch"]).status.code(), Some(2));
+}
+
+#[test]
+fn network_files_that_cannot_be_trusted_are_refused() {
+    let world = World::new();
+    let first = world.network("network.toml", 2000);
+    let unsigned = NetworkFile::new(first.terms().clone()).unwrap().to_toml();
+    std::fs::write(world.path("unsigned.toml"), unsigned).unwrap();
+    let mut terms = first.terms().clone();
+    terms.validity.until = UnixMillis(1_000_000_000_000);
+    world.sign("expired.toml", terms.clone());
+    terms.validity = Validity { from: UnixMillis(98_000_000_000_000), ..first.terms().validity };
+    world.sign("early.toml", terms);
+    let good = std::fs::read_to_string(world.path("network.toml")).unwrap();
+    std::fs::write(world.path("changed.toml"), good.replace(":2\"", ":3\"")).unwrap();
+    for (file, said) in [
+        ("unsigned.toml", "not signed by Eve (entry)"),
+        ("expired.toml", "it was valid until 2001-09-09T01:46:40Z; ask the operator"),
+        ("early.toml", "check the clock"),
+        ("changed.toml", "changed after signing"),
+    ] {
+        assert_fails(&world.run("a", &["init", "--network", file]), said);
+        assert!(!exists(&world.path("a").join("identity.key")));
+    }
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Client {
         {
             return talking;
         }
-        let pair = CoverPair::new(&self.identity.secret, self.network, round, rng);
+        let pair = CoverPair::new(&self.identity.secret, self.network.network, round, rng);
         (pair.requests(rng), Lane::Idle(Box::new(pair)))
     }
 

@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 use talaria_wire::crypto::OnionSecret;
 use talaria_wire::dead_drop::EMPTY_REPLY;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Outcome, Submission};
-use talaria_wire::network_file::{EntryInfo, HopInfo};
+use talaria_wire::network_file::{EntryInfo, HopInfo, NetworkFile, Terms, Validity};
 use talaria_wire::onion::{PeelContext, peel, seal_reply};
 use talaria_wire::{HopIndex, UnixMillis};
 
@@ -17,6 +17,14 @@ use crate::notice::Interference;
 
 const PERIOD: u64 = 2000;
 const FIRST: Round = Round(5000);
+
+fn sign(terms: Terms, seeds: &[u64]) -> Network {
+    let mut file = NetworkFile::new(terms).unwrap();
+    for seed in seeds {
+        file.sign(&identity(*seed, "x").0.secret);
+    }
+    file.verify(UnixMillis(0), None).unwrap()
+}
 
 /// A hop, an exchange and the frames of an entry.
 struct Server {
@@ -30,13 +38,17 @@ impl Server {
         let [key, hop_key] = [100, 101].map(|seed| *identity(seed, "x").0.secret.public());
         let address = "127.0.0.1:1".to_owned();
         let entry = EntryInfo {
+            operator: "Eve".to_owned(),
             address: address.clone(),
             identity: key,
             ca: CertificateDer::from(vec![1]),
         };
-        let info = HopInfo { address, identity: hop_key, onion_key: *hop.public() };
-        let network = Network::new(PERIOD, lanes, entry, vec![info]).unwrap();
-        Self { hop, network }
+        let operator = "Harry".to_owned();
+        let info = HopInfo { operator, address, identity: hop_key, onion_key: *hop.public() };
+        let validity = Validity { from: UnixMillis(0), until: UnixMillis(1_000_000_000_000) };
+        let mut terms = Terms::first("test", validity, entry, vec![info]);
+        terms.lanes = lanes;
+        Self { hop, network: sign(terms, &[100, 101]) }
     }
 
     /// Runs a round over what each client submitted; `drop` are onions lost on the way.

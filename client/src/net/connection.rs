@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use talaria_wire::RoundShape;
 use talaria_wire::frame::{Accepts, FrameError, HEADER_LEN, Header, Kind};
+use talaria_wire::network_file::Network;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::tls;
+use super::{now, tls};
 use crate::store::{HomeError, NetworkSource};
 
 /// How long reaching the server and the TLS handshake may take, each.
@@ -49,6 +49,12 @@ pub(super) struct Frame {
     pub(super) body: Vec<u8>,
 }
 
+/// A connection, and the version of the network file that led to it.
+pub(super) struct Connected {
+    pub(super) connection: Connection,
+    pub(super) network: Network,
+}
+
 /// A TLS connection and what has been read of the next frame.
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
@@ -58,13 +64,10 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects to where the network file says, as it says it now.
-    pub(super) async fn open(
-        source: NetworkSource,
-        shape: RoundShape,
-    ) -> Result<Self, ConnectionError> {
-        let network = source.load()?;
+    pub(super) async fn open(source: NetworkSource) -> Result<Connected, ConnectionError> {
+        let network = source.load(now())?;
         let config = tls::client_config(&network)?;
-        let address = network.entry.address;
+        let address = network.entry.address.clone();
         let stream = match timeout(CONNECT_LIMIT, TcpStream::connect(&address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(source)) => return Err(ConnectionError::Unreachable { address, source }),
@@ -77,7 +80,8 @@ impl Connection {
             .await
             .map_err(|_| ConnectionError::NoAnswer(address))?
             .map_err(ConnectionError::Tls)?;
-        Ok(Self { stream, accepts: Accepts::FromEntry(shape), buffer: Vec::new() })
+        let accepts = Accepts::FromEntry(network.shape());
+        Ok(Connected { connection: Self { stream, accepts, buffer: Vec::new() }, network })
     }
 
     /// The next frame. Dropping the future loses nothing: what was read stays in the buffer.
@@ -136,7 +140,7 @@ fn take_frame(buffer: &mut Vec<u8>, accepts: Accepts) -> Result<Option<Frame>, F
 mod tests {
     use super::*;
     use talaria_wire::frame::Announcement;
-    use talaria_wire::{Hops, Round};
+    use talaria_wire::{Hops, Round, RoundShape};
 
     #[test]
     fn frames_are_taken_whole_whatever_pieces_they_come_in() {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use talaria_wire::UnixMillis;
 use talaria_wire::control::Refusal;
-use talaria_wire::{RoundShape, UnixMillis};
 use tokio::time::sleep;
 use tracing::debug;
 
 use super::backoff::Backoff;
-use super::connection::{Connection, ConnectionError, Frame};
+use super::connection::{Connected, Connection, ConnectionError, Frame};
 use super::{BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, now};
 use crate::client::{Action, Client, CloseReason};
 use crate::contact::Contact;
@@ -22,7 +22,7 @@ use crate::store::{Home, NetworkSource};
 /// Inputs that share a commit.
 const INPUTS_AT_ONCE: usize = 256;
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Connection, ConnectionError>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Connected, ConnectionError>> + Send>>;
 
 /// Where the connection stands.
 enum Link {
@@ -32,7 +32,7 @@ enum Link {
 
 /// What has happened.
 enum Happened {
-    Connected(Box<Connection>),
+    Connected(Box<Connected>),
     Frame(Frame),
     Broken(ConnectionError),
     Timeout,
@@ -47,7 +47,6 @@ struct Driver {
     rng: StdRng,
     ports: Ports,
     source: NetworkSource,
-    shape: RoundShape,
     link: Link,
     backoff: Backoff,
     inputs: Vec<Input>,
@@ -63,22 +62,20 @@ struct Driver {
 /// connections are no errors: they are made again.
 pub async fn run(mut home: Home, contact: Contact, ports: Ports) -> Result<Summary, RunError> {
     let source = home.network_source()?;
-    let network = source.load()?;
+    let network = source.load(now())?;
     super::client_config(&network)?;
     home.remember(&contact)?;
     let state = home.conversation(&contact.key)?;
     let mut client = Client::new(&network, home.identity()?, home.last_round()?);
     client.open(contact, state);
     let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
-    let shape = network.shape();
-    let link = Link::Coming(connect(&source, shape, Duration::ZERO));
+    let link = Link::Coming(connect(&source, Duration::ZERO));
     let driver = Driver {
         home,
         client,
         rng,
         ports,
         source,
-        shape,
         link,
         backoff: Backoff::default(),
         inputs: Vec::new(),
@@ -89,11 +86,11 @@ pub async fn run(mut home: Home, contact: Contact, ports: Ports) -> Result<Summa
     driver.drive().await
 }
 
-fn connect(source: &NetworkSource, shape: RoundShape, after: Duration) -> Connecting {
+fn connect(source: &NetworkSource, after: Duration) -> Connecting {
     let source = source.clone();
     Box::pin(async move {
         sleep(after).await;
-        Connection::open(source, shape).await
+        Connection::open(source).await
     })
 }
 
@@ -134,8 +131,10 @@ impl Driver {
 
     fn take_in(&mut self, happened: Happened) {
         match happened {
-            Happened::Connected(connection) => {
-                self.link = Link::Up(connection);
+            Happened::Connected(connected) => {
+                let Connected { connection, network } = *connected;
+                self.link = Link::Up(Box::new(connection));
+                self.client.adopt(&network);
                 self.client.handle_connected(now());
             }
             Happened::Frame(Frame { kind, body }) => {
@@ -177,7 +176,7 @@ impl Driver {
                 Action::Send(frame) => self.send(&frame).await,
                 Action::Notify(notice) => self.notify(notice),
                 Action::Close(CloseReason::Refused(
-                    reason @ (Refusal::Version | Refusal::Network),
+                    reason @ (Refusal::Version | Refusal::Network | Refusal::Forked),
                 )) => return Err(RunError::Refused(reason)),
                 Action::Close(reason) => self.disconnect(&reason.to_string()),
             }
@@ -213,7 +212,7 @@ impl Driver {
         }
         let retry_in = self.backoff.next(&mut self.rng);
         debug!(reason, ?retry_in, "no connection");
-        self.link = Link::Coming(connect(&self.source, self.shape, retry_in));
+        self.link = Link::Coming(connect(&self.source, retry_in));
         self.show(Event::Disconnected { reason: reason.to_owned(), retry_in });
     }
 
@@ -249,7 +248,7 @@ async fn next(link: &mut Link) -> Happened {
             Err(error) => Happened::Broken(error),
         },
         Link::Coming(connecting) => match connecting.await {
-            Ok(connection) => Happened::Connected(Box::new(connection)),
+            Ok(connected) => Happened::Connected(Box::new(connected)),
             Err(error) => Happened::Broken(error),
         },
     }

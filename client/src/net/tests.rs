@@ -4,17 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chacha20::ChaCha20Rng;
-use data_encoding::HEXLOWER;
 use rand::SeedableRng;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use talaria_wire::Round;
 use talaria_wire::control::Control;
+use talaria_wire::crypto::OnionPublic;
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Submission, submission_len,
 };
-use talaria_wire::network_file::Network;
+use talaria_wire::network_file::{EntryInfo, HopInfo, Network, NetworkFile, Terms, Validity};
 use talaria_wire::params::PROTOCOL_VERSION;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,17 +65,27 @@ impl Entry {
 
     /// A network file that names this entry, with the authority of `ca_pem`.
     fn network_file(&self, dir: &TempDir, ca_pem: &str) -> PathBuf {
-        let [key, hop] =
-            [8, 9].map(|seed| HEXLOWER.encode(&identity(seed, "x").0.secret.public().to_bytes()));
-        let address = self.listener.local_addr().unwrap();
-        let text = format!(
-            "version = 1\nperiod_ms = 2000\nlanes = 1\n[entry]\naddress = \"{address}\"\n\
-             identity = \"{key}\"\nca = '''{ca_pem}'''\n[[hop]]\naddress = \"127.0.0.1:2\"\n\
-             identity = \"{hop}\"\nonion_key = \"{}\"\n",
-            "11".repeat(32)
-        );
+        let [own, hop_own] = [8, 9].map(|seed| identity(seed, "x").0.secret);
+        let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap();
+        let info = EntryInfo {
+            operator: "Eve".to_owned(),
+            address: self.listener.local_addr().unwrap().to_string(),
+            identity: *own.public(),
+            ca,
+        };
+        let hop = HopInfo {
+            operator: "Harry".to_owned(),
+            address: "127.0.0.1:2".to_owned(),
+            identity: *hop_own.public(),
+            onion_key: OnionPublic([0x11; 32]),
+        };
+        let until = UnixMillis(now().0 / 1000 * 1000 + 3_600_000);
+        let validity = Validity { from: UnixMillis(0), until };
+        let mut file = NetworkFile::new(Terms::first("test", validity, info, vec![hop])).unwrap();
+        file.sign(&own);
+        file.sign(&hop_own);
         let path = dir.path().join("network.toml");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, file.to_toml()).unwrap();
         path
     }
 
@@ -86,17 +97,16 @@ impl Entry {
     /// Accepts a client, and welcomes it.
     async fn welcome(&self, network: &Network) -> TlsStream<TcpStream> {
         let mut stream = timeout(LIMIT, self.accept()).await.unwrap().unwrap();
-        let (kind, body) = read(&mut stream, network).await;
+        let (kind, body) = read_frame(&mut stream, network).await;
         assert_eq!(kind, Kind::Control);
-        let hello = Control::Hello { protocol: PROTOCOL_VERSION, network: network.id() };
-        assert_eq!(Control::decode(&body), Ok(hello));
+        assert_eq!(Control::decode(&body), Ok(Control::hello(&network.version())));
         let welcome = Control::Welcome { protocol: PROTOCOL_VERSION };
         stream.write_all(&welcome.to_frame()).await.unwrap();
         stream
     }
 }
 
-async fn read(stream: &mut TlsStream<TcpStream>, network: &Network) -> (Kind, Vec<u8>) {
+async fn read_frame(stream: &mut TlsStream<TcpStream>, network: &Network) -> (Kind, Vec<u8>) {
     let mut head = [0; HEADER_LEN];
     timeout(LIMIT, stream.read_exact(&mut head)).await.unwrap().unwrap();
     let header = Header::parse(head, Accepts::FromClient(network.shape())).unwrap();
@@ -153,7 +163,8 @@ async fn every_round_gets_one_submission_and_lost_connections_come_back() {
     let dir = TempDir::new().unwrap();
     let entry = Entry::new().await;
     let file = entry.network_file(&dir, &entry.ca_pem);
-    let network = Network::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let network = NetworkFile::parse(&text).unwrap().verify(now(), None).unwrap();
     let mut person = Person::start(&dir, &file);
     person.input.send(Input::Say("hello".to_owned())).await.unwrap();
     let first = Round::at(now(), network.period_ms);
@@ -167,7 +178,7 @@ async fn every_round_gets_one_submission_and_lost_connections_come_back() {
             if attempt == 1 && round == first {
                 continue;
             }
-            let (kind, body) = read(&mut stream, &network).await;
+            let (kind, body) = read_frame(&mut stream, &network).await;
             assert_eq!((kind, body.len()), (Kind::Submission, submission_len(network.shape())));
             assert_eq!(Submission::decode(&body, network.shape()).unwrap().round, round);
         }
@@ -190,5 +201,55 @@ async fn an_entry_of_another_authority_is_not_talked_to() {
         if reason.contains("not the one in the network file"))
     };
     person.wait_for(refused).await;
+    person.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_version_of_the_network_file_is_taken_while_the_client_runs() {
+    let dir = TempDir::new().unwrap();
+    let [old, new] = [Entry::new().await, Entry::new().await];
+    let file = old.network_file(&dir, &old.ca_pem);
+    let read = || NetworkFile::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let first = read().verify(now(), None).unwrap();
+    let mut person = Person::start(&dir, &file);
+    let mut stream = old.welcome(&first).await;
+    person.wait_for(|e| matches!(e, Event::Notice(Notice::Ready { .. }))).await;
+
+    // Another entry, and two lanes instead of one.
+    new.network_file(&dir, &new.ca_pem);
+    let mut terms = first.known().next_terms();
+    (terms.entry, terms.lanes) = (read().terms().entry.clone(), 2);
+    let mut second = NetworkFile::new(terms).unwrap();
+    for seed in [8, 9] {
+        second.sign(&identity(seed, "x").0.secret);
+    }
+    std::fs::write(&file, second.to_toml()).unwrap();
+    let second = second.verify(now(), Some(first.known())).unwrap();
+    stream.shutdown().await.unwrap();
+    drop(stream);
+    let mut stream = new.welcome(&second).await;
+    let round = Round::at(now(), second.period_ms);
+    let announcement = Announcement { round, opens_in_ms: 0, closes_in_ms: 1000 };
+    stream.write_all(&announcement.to_frame()).await.unwrap();
+    let (_, body) = read_frame(&mut stream, &second).await;
+    assert_eq!(body.len(), submission_len(second.shape()));
+    person.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_with_an_old_file_says_so_and_comes_back() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    let file = entry.network_file(&dir, &entry.ca_pem);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let network = NetworkFile::parse(&text).unwrap().verify(now(), None).unwrap();
+    let mut person = Person::start(&dir, &file);
+    let mut stream = timeout(LIMIT, entry.accept()).await.unwrap().unwrap();
+    read_frame(&mut stream, &network).await;
+    let refused = Control::Refused { reason: Refusal::Outdated };
+    stream.write_all(&refused.to_frame()).await.unwrap();
+    let told = |event: &Event| matches!(event, Event::Disconnected { reason, .. } if reason.contains("out of date"));
+    person.wait_for(told).await;
+    entry.welcome(&network).await;
     person.stop().await;
 }

@@ -38,7 +38,8 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> 
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
+    // A running client and a command may write the same file.
+    let new = path.with_extension(format!("{}.new", std::process::id()));
     let mut file = options().create(true).truncate(true).open(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;

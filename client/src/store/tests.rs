@@ -5,6 +5,8 @@ use std::num::NonZeroU64;
 use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use rand::SeedableRng;
+use talaria_wire::crypto::OnionPublic;
+use talaria_wire::network_file::{EntryInfo, HopInfo, NetworkFile, Terms, Validity, VerifyError};
 use talaria_wire::peer_message::MessageId;
 use tempfile::TempDir;
 
@@ -13,25 +15,49 @@ use crate::conversation::state::{self, FragmentBytes, Outgoing, Received, Said, 
 use crate::identity::tests::identity;
 
 const NOW: UnixMillis = UnixMillis(1_000_000_000);
+const UNTIL: UnixMillis = UnixMillis(2_000_000_000);
 
-/// A network file, and its period in milliseconds.
-fn network_file(dir: &TempDir, name: &str, port: u16, period_ms: u64) -> PathBuf {
-    let [entry, hop] =
-        [8, 9].map(|seed| HEXLOWER.encode(&identity(seed, "x").0.secret.public().to_bytes()));
-    let text = format!(
-        "version = 1\nperiod_ms = {period_ms}\nlanes = 1\n\
-         [entry]\naddress = \"127.0.0.1:{port}\"\nidentity = \"{entry}\"\n\
-         ca = \"\"\"-----BEGIN CERTIFICATE-----\nAQIDBA==\n-----END CERTIFICATE-----\n\"\"\"\n\
-         [[hop]]\naddress = \"127.0.0.1:2\"\nidentity = \"{hop}\"\nonion_key = \"{}\"\n",
-        "11".repeat(32)
-    );
+/// A first version of a network with one hop, signed by its hop and its entry.
+fn first(period_ms: u64) -> Known {
+    let [entry, hop] = [8, 9].map(|seed| *identity(seed, "x").0.secret.public());
+    let address = "127.0.0.1:7400".to_owned();
+    let entry = EntryInfo {
+        operator: "Eve".to_owned(),
+        address: address.clone(),
+        identity: entry,
+        ca: vec![1, 2, 3, 4].into(),
+    };
+    let onion_key = OnionPublic([0x11; 32]);
+    let hop = HopInfo { operator: "Harry".to_owned(), address, identity: hop, onion_key };
+    let validity = Validity { from: UnixMillis(0), until: UNTIL };
+    let mut terms = Terms::first("test", validity, entry, vec![hop]);
+    terms.period_ms = NonZeroU64::new(period_ms).unwrap();
+    sign(terms)
+}
+
+/// The version after `known`, with the entry at another port.
+fn next(known: &Known, port: u16) -> Known {
+    let mut terms = known.next_terms();
+    terms.entry.address = format!("127.0.0.1:{port}");
+    sign(terms)
+}
+
+fn sign(terms: Terms) -> Known {
+    let mut file = NetworkFile::new(terms).unwrap();
+    for seed in [8, 9] {
+        file.sign(&identity(seed, "x").0.secret);
+    }
+    file.into_known().unwrap()
+}
+
+fn put(dir: &TempDir, name: &str, version: &Known) -> PathBuf {
     let path = dir.path().join(name);
-    std::fs::write(&path, text).unwrap();
+    std::fs::write(&path, version.file().to_toml()).unwrap();
     path
 }
 
 fn make_home(dir: &TempDir) -> Home {
-    let file = network_file(dir, "network.toml", 7400, 2000);
+    let file = put(dir, "network.toml", &first(2000));
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let name = Name::new("Alice").unwrap();
     Home::create(&dir.path().join("home"), &file, name, NOW, &mut rng).unwrap()
@@ -42,7 +68,7 @@ fn an_identity_survives_and_is_not_replaced() {
     let dir = TempDir::new().unwrap();
     let home = make_home(&dir);
     let made = home.identity().unwrap();
-    let network = home.network().unwrap();
+    let network = home.network(NOW).unwrap();
     assert_eq!(made.created, Round::at(NOW, network.period_ms));
     drop(home);
     let path = dir.path().join("home");
@@ -85,29 +111,95 @@ fn nobody_else_can_read_a_home() {
     }
 }
 
+fn address(home: &Home) -> String {
+    home.network(NOW).unwrap().entry.address.clone()
+}
+
 #[test]
-fn addresses_follow_the_original_file_and_networks_do_not() {
+fn later_versions_are_taken_from_the_original_and_kept() {
     let dir = TempDir::new().unwrap();
-    let mut home = make_home(&dir);
-    let address = |home: &Home| home.network().unwrap().entry.address;
-    network_file(&dir, "network.toml", 9999, 2000);
+    let home = make_home(&dir);
+    let second = next(&first(2000), 9999);
+    put(&dir, "network.toml", &second);
     assert_eq!(address(&home), "127.0.0.1:9999");
-    network_file(&dir, "network.toml", 8888, 3000);
+    assert_eq!(home.known_network().unwrap(), second);
+    // What is older, unsigned, or of another network is as if it were not there.
+    put(&dir, "network.toml", &first(2000));
+    assert_eq!(address(&home), "127.0.0.1:9999");
+    let unsigned = NetworkFile::new(next(&second, 1).terms().clone()).unwrap();
+    std::fs::write(dir.path().join("network.toml"), unsigned.to_toml()).unwrap();
+    assert_eq!(address(&home), "127.0.0.1:9999");
+    put(&dir, "network.toml", &first(3000));
     assert_eq!(address(&home), "127.0.0.1:9999");
     std::fs::remove_file(dir.path().join("network.toml")).unwrap();
     assert_eq!(address(&home), "127.0.0.1:9999");
+}
 
+#[test]
+fn a_new_version_keeps_card_contacts_and_rounds_and_a_new_network_does_not() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
     home.commit(&[Change::LastRound(Round(7))]).unwrap();
     home.remember(&identity(2, "Bob").0.contact()).unwrap();
-    let same = network_file(&dir, "same.toml", 1, 2000);
-    assert!(!home.replace_network(&same, NOW).unwrap());
-    assert_eq!(home.last_round().unwrap(), Some(Round(7)));
-    let other = network_file(&dir, "other.toml", 1, 3000);
-    assert!(home.replace_network(&other, NOW).unwrap());
+    let card = |home: &Home| home.identity().unwrap().card(home.network_id().unwrap()).to_string();
+    let before = card(&home);
+    let second = put(&dir, "second.toml", &next(&first(2000), 9999));
+    // Another process may bring the new version while this one runs.
+    let path = dir.path().join("home");
+    Home::look_into(&path).unwrap().update_network(&second, NOW).unwrap();
+    assert_eq!(address(&home), "127.0.0.1:9999");
+    assert_eq!((home.last_round().unwrap(), card(&home)), (Some(Round(7)), before));
+    assert!(home.contact("Bob").is_ok());
+
+    let other = put(&dir, "other.toml", &first(3000));
+    let refused = home.update_network(&other, NOW);
+    assert!(matches!(refused, Err(HomeError::Elsewhere { name, .. }) if name == "test"));
+    assert_eq!(home.switch_network(&other, NOW).unwrap().period_ms.get(), 3000);
     assert_eq!(home.last_round().unwrap(), None);
     let three_seconds = NonZeroU64::new(3000).unwrap();
     assert_eq!(home.identity().unwrap().created, Round::at(NOW, three_seconds));
     assert!(matches!(home.contact("Bob"), Err(HomeError::ContactElsewhere(_))));
+}
+
+#[test]
+fn what_does_not_follow_is_refused_and_nothing_changes() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
+    let second = next(&first(2000), 2);
+    home.update_network(&put(&dir, "second.toml", &second), NOW).unwrap();
+    let mut refused = |name: &str, version: &Known, now| {
+        let error = home.update_network(&put(&dir, name, version), now).unwrap_err();
+        assert_eq!(home.known_network().unwrap(), second);
+        match error {
+            HomeError::Network { source: NetworkFileError::NotValid(error), .. } => error,
+            error => panic!("{error}"),
+        }
+    };
+    let old = refused("old.toml", &first(2000), NOW);
+    assert_eq!(old, VerifyError::RolledBack { sequence: 1, known: 2 });
+    let fork = next(&first(2000), 3);
+    assert_eq!(refused("fork.toml", &fork, NOW), VerifyError::Forked(2));
+    let third = next(&second, 3);
+    assert_eq!(refused("third.toml", &third, UNTIL), VerifyError::Expired(UNTIL));
+    let early = UnixMillis(0);
+    let mut later = next(&second, 3).terms().clone();
+    later.validity.from = UnixMillis(1000);
+    let later = refused("later.toml", &sign(later), early);
+    assert_eq!(later, VerifyError::NotYetValid(UnixMillis(1000)));
+}
+
+#[test]
+fn an_expired_network_is_not_used_but_the_next_version_is() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
+    let said = home.network(UNTIL).unwrap_err().to_string();
+    assert!(said.contains("has expired") && said.contains("ask the operator"), "{said}");
+    assert!(home.known_network().is_ok() && home.network_id().is_ok());
+    let mut terms = first(2000).next_terms();
+    terms.validity.until = UnixMillis(UNTIL.0 * 2);
+    let renewed = put(&dir, "renewed.toml", &sign(terms));
+    assert!(home.update_network(&renewed, UNTIL).is_ok());
+    assert!(home.network(UNTIL).is_ok());
 }
 
 #[test]

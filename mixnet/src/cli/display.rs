@@ -251,7 +251,7 @@ fn bold(text: &str) -> String {
 }
 
 /// `event` goes first: people read these lines too.
-fn object(event: &str, fields: Value) {
+pub(super) fn object(event: &str, fields: Value) {
     let mut object = Map::new();
     object.insert("event".to_owned(), json!(event));
     if let Value::Object(fields) = fields {
@@ -261,7 +261,7 @@ fn object(event: &str, fields: Value) {
 }
 
 /// A reader that has gone is no reason to stop the rounds.
-fn line(text: &str) {
+pub(super) fn line(text: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use talaria_mixnet::net::shutdown;
+use talaria_mixnet::network::now;
 use talaria_mixnet::server::{Roles, StartError, bind};
 use talaria_mixnet::setup::{DataFolder, Listen};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
 use super::display::Display;
 use super::{Failure, NetworkArgs};
@@ -14,30 +14,27 @@ use super::{Failure, NetworkArgs};
 /// Prepares the folder, finds free ports, and runs until a signal asks for the end.
 pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Failure> {
     let (trigger, shutdown) = shutdown::pair();
-    shutdown::on_signals(trigger)?;
+    shutdown::on_signals(trigger.clone())?;
     let data = DataFolder::open(&args.data)?;
-    let before = data.network()?.map(|network| network.id());
-    let mut network = data.prepare(args.wishes())?;
+    let before = data.known()?.map(|known| known.version());
+    let mut terms = data.prepare(args.wishes())?;
 
     let entry = bind(args.listen).await?;
-    let hops = bind_hops(entry.local_addr()?, args.listen, network.hops().len()).await?;
+    let hops = bind_hops(entry.local_addr()?, args.listen, terms.hops.len()).await?;
     let addresses = hops.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
     let listen = Listen { entry: entry.local_addr()?, hops: addresses };
-    network.entry.address = args.advertised(listen.entry);
-    network.set_hop_addresses(listen.hops.iter().map(ToString::to_string));
+    args.put_addresses(&mut terms, &listen);
+    let network = data.sign(&terms, now())?;
     data.write(&network, &listen)?;
-    if before.is_some_and(|before| before != network.id()) {
-        tracing::warn!("the network has changed: give {} out again", data.network_file().display());
+    if before.is_some_and(|before| before.network != network.id()) {
+        tracing::warn!("this is a new network: give {} out again", data.network_file().display());
     }
 
     let roles = Roles::of_network(data.config(&listen), &network)?;
     let bound = roles.with_listeners(entry, hops);
     let (entry, hops) = bound.addresses();
     display.ready(entry, &hops, &data.network_file(), Some(&network));
-    let (reports, incoming) = mpsc::unbounded_channel();
-    let showing = tokio::spawn(display.show(incoming, shutdown.clone()));
-    bound.run(reports, shutdown).await;
-    Ok(showing.await?)
+    super::run_bound(bound, display, &network, (trigger, shutdown)).await
 }
 
 /// Hops listen on the loopback interface, on the ports after the entry's; where one of these is

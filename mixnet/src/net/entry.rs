@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use talaria_wire::control::AbortReason;
 use talaria_wire::frame::{Accepts, Announcement};
-use talaria_wire::network_file::NetworkId;
+use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::{Batch, Round as RoundNumber, UnixMillis};
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,8 +37,8 @@ const MAX_HANDSHAKES: usize = 512;
 pub struct EntryNodeConfig {
     /// Sizes, clock and limits.
     pub entry: EntryConfig,
-    /// The network it belongs to.
-    pub network: NetworkId,
+    /// The version of the network file that it runs with.
+    pub network: NetworkVersion,
     /// TLS towards clients, see [`tls::entry_config`](super::tls::entry_config).
     pub tls: Arc<rustls::ServerConfig>,
     /// The first hop.
@@ -84,7 +84,7 @@ pub async fn run(
 struct Reception {
     door: Arc<Door>,
     news: broadcast::Sender<News>,
-    network: NetworkId,
+    network: NetworkVersion,
     shape: talaria_wire::RoundShape,
     idle: Duration,
 }
@@ -136,7 +136,7 @@ impl Reception {
         tcp.set_nodelay(true)?;
         let (reader, mut writer) = split(acceptor.accept(tcp).await?);
         let mut frames = FrameReader::new(reader, Accepts::FromClient(self.shape));
-        let answer = match read_hello(&mut frames, self.network).await? {
+        let answer = match read_hello(&mut frames, &self.network).await? {
             Ok(()) => Guest::admit(&self.door),
             Err(reason) => Err(reason),
         };

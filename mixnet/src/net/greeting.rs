@@ -4,7 +4,7 @@ use std::io;
 
 use talaria_wire::control::{BadControl, Control, Refusal};
 use talaria_wire::frame::Kind;
-use talaria_wire::network_file::NetworkId;
+use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::params::PROTOCOL_VERSION;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -50,14 +50,15 @@ pub async fn read_control<R: AsyncRead + Unpin>(
 /// [`GreetingError`] if something else comes.
 pub async fn read_hello<R: AsyncRead + Unpin>(
     frames: &mut FrameReader<R>,
-    own: NetworkId,
+    own: &NetworkVersion,
 ) -> Result<Result<(), Refusal>, GreetingError> {
     match read_control(frames).await? {
         Control::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
             Ok(Err(Refusal::Version))
         }
-        Control::Hello { network, .. } if network != own => Ok(Err(Refusal::Network)),
-        Control::Hello { .. } => Ok(Ok(())),
+        Control::Hello { network, sequence, version: hash, .. } => {
+            Ok(own.greet(&NetworkVersion { network, sequence, hash }))
+        }
         _ => Err(GreetingError::Unexpected),
     }
 }

@@ -13,7 +13,7 @@ use rayon::ThreadPool;
 use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::frame::Accepts;
-use talaria_wire::network_file::NetworkId;
+use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::onion::PeelContext;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape};
 use tokio::io::{ReadHalf, WriteHalf, split};
@@ -51,8 +51,8 @@ pub struct HopConfig {
     pub place: HopIndex,
     /// Sizes of the network.
     pub shape: RoundShape,
-    /// The network it belongs to.
-    pub network: NetworkId,
+    /// The version of the network file that it runs with.
+    pub network: NetworkVersion,
     /// What it may be made to hold.
     pub limits: HopLimits,
     /// Its onion key.
@@ -77,7 +77,7 @@ type Waiter = oneshot::Sender<Result<Round<Unmixed>, AbortReason>>;
 struct Node {
     place: HopIndex,
     shape: RoundShape,
-    network: NetworkId,
+    network: NetworkVersion,
     max_slots: usize,
     silence: Duration,
     secret: OnionSecret,
@@ -200,7 +200,7 @@ async fn greet(
     tcp.set_nodelay(true)?;
     let (reader, mut writer) = split(acceptor.accept(tcp).await?);
     let mut frames = FrameReader::new(reader, Accepts::OnLink);
-    let answer = read_hello(&mut frames, node.network).await?;
+    let answer = read_hello(&mut frames, &node.network).await?;
     answer_hello(&mut writer, answer).await?;
     Ok((frames, writer))
 }
@@ -209,6 +209,9 @@ async fn greet(
 async fn serve(node: Arc<Node>, acceptor: TlsAcceptor, tcp: TcpStream) {
     let (frames, mut writer) = match timeout(HANDSHAKE, greet(&node, acceptor, tcp)).await {
         Ok(Ok(halves)) => halves,
+        Ok(Err(GreetingError::Refused(reason))) => {
+            return warn!(hop = %node.place, ?reason, "the server before has another network file");
+        }
         Ok(Err(error)) => return debug!(hop = %node.place, %error, "link refused"),
         Err(_) => return debug!(hop = %node.place, "link too slow to greet"),
     };

@@ -12,7 +12,7 @@ use rustls::ClientConfig;
 use talaria_wire::control::{AbortReason, Control};
 use talaria_wire::frame::{Accepts, Kind};
 use talaria_wire::link::{Assembly, BatchHead, LinkError, chunks};
-use talaria_wire::network_file::NetworkId;
+use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::{Batch, Round};
 use thiserror::Error;
@@ -149,8 +149,8 @@ pub struct OnwardConfig {
     pub name: String,
     /// Keys, see [`tls::link_client_config`].
     pub tls: Arc<ClientConfig>,
-    /// The network both belong to.
-    pub network: NetworkId,
+    /// The version of the network file that both have to have.
+    pub network: NetworkVersion,
     /// Bytes of a reply that comes back.
     pub reply_len: usize,
     /// The most replies in a batch.
@@ -273,8 +273,9 @@ async fn connect(config: &OnwardConfig) -> Result<Connected, BrokenLink> {
     let connector = TlsConnector::from(config.tls.clone());
     let stream = connector.connect(tls::link_name(), tcp).await.map_err(BrokenLink::Connect)?;
     let (reader, mut writer) = split(stream);
-    let hello = Control::Hello { protocol: PROTOCOL_VERSION, network: config.network };
-    write(&mut writer, &hello.to_frame()).await.map_err(BrokenLink::Write)?;
+    write(&mut writer, &Control::hello(&config.network).to_frame())
+        .await
+        .map_err(BrokenLink::Write)?;
     let mut frames = FrameReader::new(reader, Accepts::OnLink);
     match read_control(&mut frames).await? {
         Control::Welcome { protocol: PROTOCOL_VERSION } => Ok(Connected { frames, writer }),

@@ -1,15 +1,22 @@
 //! Ending in order: the first signal asks, the second one insists.
 
+use std::time::Duration;
+
+use talaria_wire::UnixMillis;
+use talaria_wire::network_file::show_time;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tracing::info;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::network::now;
 
 /// Tells tasks that they should come to an end.
 #[derive(Clone, Debug)]
 pub struct Shutdown(watch::Receiver<bool>);
 
 /// Asks for the end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trigger(watch::Sender<bool>);
 
 /// A pair of the two.
@@ -37,6 +44,27 @@ impl Shutdown {
     pub fn is_asked(&self) -> bool {
         *self.0.borrow()
     }
+}
+
+/// A network file that is about to expire is mentioned from this long before on, once a day.
+const WARN_BEFORE_MS: u64 = 14 * DAY_MS;
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// Asks when the network file has expired, and warns before.
+pub fn on_expiry(trigger: Trigger, until: UnixMillis) {
+    tokio::spawn(async move {
+        loop {
+            let left = until.since(now());
+            if left == 0 {
+                return trigger.ask();
+            }
+            if left < WARN_BEFORE_MS {
+                let until = show_time(until);
+                warn!("the network file is valid until {until} only: agree on the next version");
+            }
+            sleep(Duration::from_millis(left.min(DAY_MS))).await;
+        }
+    });
 }
 
 /// Asks on SIGTERM or Ctrl-C; on the second one the process ends at once, with code 130.

@@ -1,13 +1,16 @@
 //! Where the fuzzers start: good inputs of every target, cut short and changed.
 
 use talaria_client::contact::{Card, Contact, Name};
-use talaria_wire::Round;
 use talaria_wire::control::{AbortReason, Control, Refusal};
 use talaria_wire::crypto::OnionSecret;
 use talaria_wire::frame::{Announcement, HEADER_LEN, Outcome, Replies, Submission};
 use talaria_wire::link::BatchHead;
-use talaria_wire::network_file::{EntryInfo, HopInfo, Network, NetworkId};
+use talaria_wire::network_file::{
+    EntryInfo, HopInfo, NetworkFile, NetworkId, NetworkVersion, PublicPart, Role, Terms, Validity,
+    VersionHash,
+};
 use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::{Round, UnixMillis};
 
 use super::fixtures::{Fixtures, shape};
 
@@ -18,6 +21,7 @@ listen = "127.0.0.1:7400"
 identity = "entry.key"
 tls_certificate = "entry.pem"
 tls_key = "entry-tls.key"
+state = "entry-state"
 
 [[hop]]
 place = 1
@@ -49,7 +53,7 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     add("frame", frames(&controls));
     add("control", bodies.collect());
     add("link", links());
-    add("network_file", vec![network().into_bytes()]);
+    add("network_file", networks());
     add("config", vec![CONFIG.into()]);
     add("card", cards());
     // All zeros is the good one.
@@ -74,9 +78,10 @@ fn bent(good: &[u8]) -> Vec<u8> {
 }
 
 fn controls() -> Vec<Vec<u8>> {
-    let (protocol, network) = (PROTOCOL_VERSION, NetworkId([0x9a; 32]));
+    let protocol = PROTOCOL_VERSION;
+    let (network, hash) = (NetworkId([0x9a; 32]), VersionHash([0x9b; 32]));
     let messages = [
-        Control::Hello { protocol, network },
+        Control::hello(&NetworkVersion { network, sequence: 300, hash }),
         Control::Welcome { protocol },
         Control::Refused { reason: Refusal::Network },
         Control::Abort { round: 900_000_070, reason: AbortReason::WrongCount },
@@ -105,14 +110,34 @@ fn links() -> Vec<Vec<u8>> {
     vec![empty_then_whole.concat(), interrupted.concat()]
 }
 
-fn network() -> String {
-    let identity = *Fixtures::shared().sender.public();
-    let pem = "-----BEGIN CERTIFICATE-----\nAQIDBA==\n-----END CERTIFICATE-----\n";
+/// A network file that all have signed, the next version without a signature, and public parts.
+fn networks() -> Vec<Vec<u8>> {
+    let fixtures = Fixtures::shared();
+    let (own, hop_own) = (&fixtures.sender, &fixtures.recipient);
     let address = "127.0.0.1:7400".to_owned();
-    let entry = EntryInfo { address: address.clone(), identity, ca: vec![1, 2, 3, 4].into() };
+    let operator = "Eve".to_owned();
+    let entry = EntryInfo {
+        operator: operator.clone(),
+        address: address.clone(),
+        identity: *own.public(),
+        ca: vec![1, 2, 3, 4].into(),
+    };
     let onion_key = *OnionSecret::from_bytes(&[4; 32]).public();
-    let hops = vec![HopInfo { address, identity, onion_key }];
-    Network::new(2000, 1, entry, hops).expect("within all limits").to_file(pem)
+    let hop = HopInfo { operator, address, identity: *hop_own.public(), onion_key };
+    let parts = [
+        PublicPart::sign(Role::Entry(entry.clone()), own),
+        PublicPart::sign(Role::Hop(hop.clone()), hop_own),
+    ];
+    let parts = parts.map(|part| part.expect("a good part").to_toml());
+    let validity = Validity { from: UnixMillis(0), until: UnixMillis(2_000_000_000_000) };
+    let terms = Terms::first("net", validity, entry, vec![hop]);
+    let mut first = NetworkFile::new(terms).expect("within all limits");
+    first.sign(own);
+    first.sign(hop_own);
+    let known = first.clone().into_known().expect("both have signed");
+    let next = NetworkFile::new(known.next_terms()).expect("within all limits");
+    let files = [first.to_toml(), next.to_toml()];
+    files.into_iter().chain(parts).map(String::into_bytes).collect()
 }
 
 fn cards() -> Vec<Vec<u8>> {

@@ -109,6 +109,12 @@ impl ClientNode {
         }
     }
 
+    /// Goes on with another version of the network, as a client that runs.
+    pub(super) fn adopt(&mut self, network: &Network) {
+        self.client.adopt(network);
+        self.shape = network.shape();
+    }
+
     pub(super) fn counted(&self) -> Counted {
         *self.client.counters()
     }

@@ -6,11 +6,11 @@ use talaria_mixnet::admission::ClientId;
 use talaria_mixnet::entry::{Action, Entry, EntryConfig};
 use talaria_mixnet::net::link::LinkMessage;
 use talaria_mixnet::schedule::ScheduleConfig;
-use talaria_wire::control::{Control, Refusal};
+use talaria_wire::control::Control;
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Outcome, Replies, Submission,
 };
-use talaria_wire::network_file::{Network, NetworkId};
+use talaria_wire::network_file::{Network, NetworkVersion};
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::{Round, RoundShape, UnixMillis};
 
@@ -19,7 +19,7 @@ use super::net::{Net, Node, Payload};
 pub(super) struct EntryNode {
     entry: Entry,
     shape: RoundShape,
-    network: NetworkId,
+    network: NetworkVersion,
     seated: BTreeMap<usize, Seated>,
     pub(super) delivered: usize,
     pub(super) lost: usize,
@@ -35,7 +35,7 @@ impl EntryNode {
         Self {
             entry: Entry::new(config, now),
             shape: network.shape(),
-            network: network.id(),
+            network: network.version(),
             seated: BTreeMap::new(),
             delivered: 0,
             lost: 0,
@@ -61,8 +61,12 @@ impl EntryNode {
 
     fn greet(&mut self, now: UnixMillis, client: usize, body: &[u8], net: &mut Net) -> bool {
         let answer = match Control::decode(body) {
-            Ok(Control::Hello { network, .. }) if network != self.network => Err(Refusal::Network),
-            Ok(Control::Hello { .. }) if !self.seated.contains_key(&client) => self.entry.connect(),
+            Ok(Control::Hello { network, sequence, version: hash, .. })
+                if !self.seated.contains_key(&client) =>
+            {
+                let theirs = NetworkVersion { network, sequence, hash };
+                self.network.greet(&theirs).and_then(|()| self.entry.connect())
+            }
             _ => return false,
         };
         let control = match answer {

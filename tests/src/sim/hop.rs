@@ -66,6 +66,7 @@ impl HopNode {
 
     pub(super) fn restart(&mut self, network: &Network) {
         self.book = book(self.place, network, &self.disk);
+        self.behind = network.onion_keys().split_off(usize::from(self.place) + 1);
         self.lost.clear();
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use talaria_wire::control::{AbortReason, Control, Farewell, Refusal};
 use talaria_wire::frame::HEADER_LEN;
-use talaria_wire::network_file::NetworkId;
+use talaria_wire::network_file::{NetworkId, VersionHash};
 use talaria_wire::params::PROTOCOL_VERSION;
 
 use super::VectorFile;
@@ -65,9 +65,18 @@ impl Bad {
 }
 
 fn messages() -> Vec<Control> {
-    let network = NetworkId(draw(&mut seeded(60)));
+    let mut rng = seeded(60);
+    let (network, version) = (NetworkId(draw(&mut rng)), VersionHash(draw(&mut rng)));
     let protocol = PROTOCOL_VERSION;
-    let refusals = [Refusal::Version, Refusal::Network, Refusal::Full, Refusal::ShuttingDown];
+    let refusals = [
+        Refusal::Version,
+        Refusal::Network,
+        Refusal::Outdated,
+        Refusal::Behind,
+        Refusal::Forked,
+        Refusal::Full,
+        Refusal::ShuttingDown,
+    ];
     let aborts = [
         AbortReason::AlreadyRun,
         AbortReason::NotRecorded,
@@ -80,8 +89,8 @@ fn messages() -> Vec<Control> {
     ];
     let farewells = [Farewell::ShuttingDown, Farewell::Idle, Farewell::Protocol];
     let mut all = vec![
-        Control::Hello { protocol, network },
-        Control::Hello { protocol: 300, network },
+        Control::Hello { protocol, network, sequence: 1, version },
+        Control::Hello { protocol: 300, network, sequence: 1000, version },
         Control::Welcome { protocol },
     ];
     all.extend(refusals.map(|reason| Control::Refused { reason }));

@@ -15,8 +15,8 @@ pub enum Label {
     OnionContext,
     /// Request and reply key of one onion layer.
     OnionLayer,
-    /// Identifier of a network.
-    NetworkId,
+    /// Hash of a version of a network file; of the first one it is the network's id.
+    NetworkVersion,
     /// Root secret of a session, from the static P-256 exchange.
     SessionRoot,
     /// Public identifier of a session.
@@ -35,14 +35,16 @@ pub enum Label {
     CardChecksum,
     /// Hash of an identity key.
     IdentityHash,
+    /// Hash of the public part of a server.
+    PublicPart,
 }
 
 impl Label {
     /// Every label, in the order of the enumeration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::OnionContext,
         Self::OnionLayer,
-        Self::NetworkId,
+        Self::NetworkVersion,
         Self::SessionRoot,
         Self::SessionId,
         Self::WheelEpoch,
@@ -52,6 +54,7 @@ impl Label {
         Self::MessageKeys,
         Self::CardChecksum,
         Self::IdentityHash,
+        Self::PublicPart,
     ];
 
     /// The BLAKE3 context string.
@@ -60,7 +63,7 @@ impl Label {
         match self {
             Self::OnionContext => "talaria v1 onion context",
             Self::OnionLayer => "talaria v1 onion layer",
-            Self::NetworkId => "talaria v1 network id",
+            Self::NetworkVersion => "talaria v1 network version",
             Self::SessionRoot => "talaria v1 session root",
             Self::SessionId => "talaria v1 session id",
             Self::WheelEpoch => "talaria v1 keywheel epoch",
@@ -70,6 +73,7 @@ impl Label {
             Self::MessageKeys => "talaria v1 message keys",
             Self::CardChecksum => "talaria v1 card checksum",
             Self::IdentityHash => "talaria v1 identity hash",
+            Self::PublicPart => "talaria v1 public part",
         }
     }
 }

@@ -1,0 +1,103 @@
+//! Set-ups: what is kept, what becomes a new version, and what a new network.
+
+use super::*;
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn listen(hops: u16) -> Listen {
+    let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    Listen { entry: at(7400), hops: (1..=hops).map(|i| at(7400 + i)).collect() }
+}
+
+/// Prepares, signs and writes.
+fn set_up(data: &DataFolder, wishes: Wishes, port: u16, now: UnixMillis) -> Network {
+    let mut terms = data.prepare(wishes).unwrap();
+    terms.entry.address = format!("127.0.0.1:{port}");
+    let network = data.sign(&terms, now).unwrap();
+    data.write(&network, &listen(u16::try_from(network.hops().len()).unwrap())).unwrap();
+    network
+}
+
+#[test]
+fn what_is_there_is_kept_and_changes_become_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(&folder.path().join("new/data")).unwrap();
+    let first = set_up(&data, Wishes::default(), 1, NOW);
+    assert_eq!((first.hops().len(), first.period_ms.get(), first.sequence), (3, 2000, 1));
+    assert_eq!(set_up(&data, Wishes::default(), 1, NOW.plus(1)), first);
+
+    let moved = set_up(&data, Wishes::default(), 2, NOW);
+    assert_eq!((moved.id(), moved.sequence), (first.id(), 2));
+    let longer = set_up(&data, Wishes { hops: Some(4), period: None }, 2, NOW);
+    assert_eq!((longer.id(), longer.sequence, longer.hops().len()), (first.id(), 3, 4));
+    assert_eq!(longer.hops()[0], first.hops()[0]);
+    // The fourth hop agrees to go.
+    let shorter = set_up(&data, Wishes { hops: Some(3), period: None }, 2, NOW);
+    assert_eq!((shorter.id(), shorter.sequence), (first.id(), 4));
+    assert!(shorter.known().check_successor(longer.known()).is_ok());
+
+    let wishes = Wishes { hops: None, period: Some(Duration::from_millis(250)) };
+    let faster = set_up(&data, wishes, 2, NOW);
+    assert_ne!(faster.id(), first.id());
+    assert_eq!((faster.sequence, faster.period_ms.get()), (1, 250));
+}
+
+#[test]
+fn versions_are_renewed_before_they_expire() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let first = set_up(&data, Wishes::default(), 1, NOW);
+    let days = |days: u64| NOW.plus(days * 24 * 3_600_000);
+    assert_eq!(set_up(&data, Wishes::default(), 1, days(180)), first);
+    for (days, sequence) in [(days(190), 2), (days(1000), 3)] {
+        let next = set_up(&data, Wishes::default(), 1, days);
+        assert_eq!((next.id(), next.sequence), (first.id(), sequence));
+        assert!(next.valid_until() > days);
+    }
+}
+
+#[test]
+fn a_key_that_is_gone_makes_a_new_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let first = set_up(&data, Wishes::default(), 1, NOW);
+    fs::remove_file(data.path.join("hop-2/identity.key")).unwrap();
+    let other = set_up(&data, Wishes::default(), 1, NOW);
+    assert_ne!(other.id(), first.id());
+    assert_eq!(other.sequence, 1);
+}
+
+#[test]
+fn the_files_it_writes_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let network = set_up(&data, Wishes { hops: Some(2), period: None }, 7400, NOW);
+    assert_eq!(data.known().unwrap().unwrap(), *network.known());
+    let whole = data.config(&listen(2));
+    let entry = Config::load(&data.path.join("entry.toml")).unwrap();
+    assert_eq!((entry.entry, entry.network), (whole.entry, whole.network));
+    for (place, section) in (1..).zip(whole.hop) {
+        let hop = Config::load(&data.path.join(format!("hop-{place}.toml"))).unwrap();
+        assert_eq!(hop.hop, [section]);
+    }
+}
+
+#[test]
+fn a_network_file_that_was_changed_by_hand_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    set_up(&data, Wishes::default(), 7400, NOW);
+    let text = fs::read_to_string(data.network_file()).unwrap();
+    fs::write(data.network_file(), text.replace("lanes = 1", "lanes = 2")).unwrap();
+    let error = data.prepare(Wishes::default()).unwrap_err().to_string();
+    assert!(error.contains("changed after signing") && error.contains("remove it"), "{error}");
+}
+
+#[test]
+fn a_folder_has_one_user_and_wishes_have_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    assert!(matches!(DataFolder::open(folder.path()), Err(SetupError::InUse(_))));
+    let wishes = Wishes { hops: Some(17), period: None };
+    assert!(matches!(data.prepare(wishes), Err(SetupError::Network(_))));
+}
