@@ -85,7 +85,7 @@ for who in bob carol dave erin; do
 done
 
 say "one of them makes the network file, and all sign it"
-talariad network new --name "four operators" --period 200ms --epoch-rounds 10 --valid-for 30d \
+talariad network new --name "four operators" --period 200ms --epoch-rounds 10 --noise-onions 100 --valid-for 30d \
     --entry eve/entry-public.toml --hop bob/hop-public.toml --hop carol/hop-public.toml \
     --hop dave/hop-public.toml --out network.toml >/dev/null
 for who in eve bob carol; do

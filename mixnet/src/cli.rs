@@ -110,11 +110,15 @@ struct NetworkArgs {
     /// Length of a round, such as 2s or 250ms [default: 2s, or as before].
     #[arg(long, value_name = "DURATION", value_parser = parse_period)]
     period: Option<Duration>,
+    /// Noise onions that each hop but the last adds to a round; `talariad plan` says what they are
+    /// worth [default: 1846, or as before].
+    #[arg(long, value_name = "T")]
+    noise_onions: Option<u32>,
 }
 
 impl NetworkArgs {
     fn wishes(&self) -> Wishes {
-        Wishes { hops: self.hops, period: self.period }
+        Wishes { hops: self.hops, period: self.period, noise_onions: self.noise_onions }
     }
 
     /// Puts in where everybody can be reached.

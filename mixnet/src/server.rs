@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rayon::ThreadPool;
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
-use talaria_wire::network_file::{HopInfo, Network, VerifyError};
+use talaria_wire::network_file::{HopInfo, Network, Noise, VerifyError};
 use talaria_wire::{HopIndex, UnixMillis};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 use crate::config::{Config, EntrySection, HopSection, Limits};
 use crate::entry::EntryConfig;
 use crate::hop::HopLimits;
+use crate::hop::noise::NoiseSource;
+use crate::hop::noise::pairs::{BadNoise, PairDistribution};
 use crate::keys::{self, KeyError};
 use crate::net::entry::EntryNodeConfig;
 use crate::net::hop::HopConfig;
@@ -69,6 +71,9 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// The noise of the network file has no distribution.
+    #[error("the network's noise cannot be made: {0}")]
+    Noise(#[from] BadNoise),
     /// The thread pool cannot be started.
     #[error("cannot start threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -273,12 +278,20 @@ fn hop_role(
         },
         secret,
         behind: network.onion_keys().split_off(usize::from(next_place.0)),
+        noise: NoiseSource::new(next_place, distribution(network, next.is_some())?),
         tls: Arc::new(tls::link_server_config(&own, before(place, network))?),
         onward,
         rounds: RoundFile::open(&section.rounds, network.period_ms)?,
         pool: pool.clone(),
         silence: silence(network),
     })
+}
+
+/// What a hop draws its noise from; the last hop adds none, for it would only know its own.
+fn distribution(network: &Network, adds: bool) -> Result<Option<PairDistribution>, BadNoise> {
+    let Noise { onions, alpha_tenths, .. } = network.noise;
+    let alpha = f64::from(alpha_tenths) / 10.0;
+    (adds && onions > 0).then(|| PairDistribution::new(onions, alpha)).transpose()
 }
 
 /// The hop of the chain that a section describes: by its place, or else by its key.

@@ -18,7 +18,8 @@ use std::time::Duration;
 use talaria_wire::UnixMillis;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, Known, Network, NetworkFile, NetworkFileError, Terms, VerifyError,
+    EntryInfo, HopInfo, Known, Network, NetworkFile, NetworkFileError, Noise, NoiseGoal, Terms,
+    VerifyError,
 };
 use talaria_wire::params::{MAX_HOPS, MAX_PERIOD_MS, MIN_PERIOD_MS};
 use thiserror::Error;
@@ -33,6 +34,17 @@ pub use operator::{Made, Operated};
 /// Where clients connect unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";
 const DEFAULT_HOPS: u8 = 3;
+/// The least noise for 1,000 charged rounds at ε′ = ln 2, δ′ = 1e-4 (`talariad plan`), which costs
+/// less than a hundredth of a core.
+pub const DEFAULT_NOISE: Noise = Noise {
+    onions: 1846,
+    alpha_tenths: 26,
+    goal: Some(NoiseGoal {
+        epsilon_millionths: 693_147,
+        delta_billionths: 100_000,
+        charged_rounds: 1000,
+    }),
+};
 /// Stands for an address that is not known yet.
 const UNKNOWN: &str = "127.0.0.1:0";
 /// How long a version is valid; the next set-up after half of it makes the next one.
@@ -45,6 +57,8 @@ pub struct Wishes {
     pub hops: Option<u8>,
     /// Length of a round.
     pub period: Option<Duration>,
+    /// Noise onions that each hop but the last adds to a round.
+    pub noise_onions: Option<u32>,
 }
 
 /// Why a folder could not be set up.
@@ -141,10 +155,16 @@ impl DataFolder {
         let validity = network::validity(UnixMillis(0), VALID_FOR);
         let mut terms = match before {
             Some(before) => Terms { entry, hops, ..before.clone() },
-            None => Terms::first("talaria", validity, entry, hops),
+            None => {
+                Terms { noise: DEFAULT_NOISE, ..Terms::first("talaria", validity, entry, hops) }
+            }
         };
         if let Some(period) = wishes.period {
             terms.period_ms = period_ms(period).map_err(in_file(&self.network_file()))?;
+        }
+        if let Some(onions) = wishes.noise_onions.filter(|onions| *onions != terms.noise.onions) {
+            // A goal belongs to the noise that was chosen for it.
+            terms.noise = Noise { onions, goal: None, ..DEFAULT_NOISE };
         }
         let file = self.network_file();
         // Addresses apart, this is how it will be: better refused now than half written.

@@ -18,7 +18,17 @@ impl Network {
     fn up(period: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut up = command("talariad");
-        up.args(["up", "--json", "--listen", "127.0.0.1:0", "--period", period, "--data"]);
+        up.args([
+            "up",
+            "--noise-onions",
+            "20",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--period",
+            period,
+            "--data",
+        ]);
         let mut server = Running::start(up.arg(folder.path().join("data")));
         let ready = server.wait_for_event("ready");
         let file = PathBuf::from(ready["network"].as_str().unwrap());
@@ -98,7 +108,7 @@ fn a_server_that_is_killed_loses_nothing_of_the_conversation() {
     network.server.kill();
     // On other ports, as after a restart with port 0: the network file says which.
     let mut up = command("talariad");
-    up.args(["up", "--json", "--listen", "127.0.0.1:0", "--data"]);
+    up.args(["up", "--noise-onions", "20", "--json", "--listen", "127.0.0.1:0", "--data"]);
     network.server = Running::start(up.arg(network.home("data")));
     assert!(a.wait().success() && b.wait().success());
     assert_eq!(a.printed, expected("bob", 100));

@@ -20,7 +20,15 @@ impl Chain {
         let folder = tempfile::tempdir().unwrap();
         let port = free_ports(4);
         let mut init = command("talariad");
-        init.args(["init", "--period", "100ms", "--listen", &format!("127.0.0.1:{port}")]);
+        init.args([
+            "init",
+            "--noise-onions",
+            "20",
+            "--period",
+            "100ms",
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+        ]);
         let (status, _, errors) = run(init.arg("--data").arg(folder.path().join("data")));
         assert!(status.success(), "{errors}");
         let mut chain = Self { folder, processes: Vec::new() };

@@ -70,7 +70,8 @@ fn records_of_alice(bob_comes: bool, lines: usize) -> Tap {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // The operators sign the address in the network file, so it has to be the tap's from the start.
     up.arg("up").arg("--advertise").arg(listener.local_addr().unwrap().to_string());
-    up.args(["--json", "--listen", "127.0.0.1:0", "--period", "100ms", "--data"]);
+    up.args(["--json", "--noise-onions", "20", "--listen", "127.0.0.1:0"]);
+    up.args(["--period", "100ms", "--data"]);
     let mut server = Running::start(up.arg(folder.path().join("data")));
     let ready = server.wait_for_event("ready");
     let network = Path::new(ready["network"].as_str().unwrap());

@@ -43,6 +43,8 @@ struct Hops {
     /// From the end of the exchange to the entry.
     back: Duration,
     dropped: usize,
+    noise: usize,
+    altered: usize,
 }
 
 impl Display {
@@ -165,6 +167,7 @@ impl Display {
             None => format!("{:>29} {}", "there and back", ms(entry.travel)),
         };
         let dropped = match &whole.hops {
+            Some(Hops { altered: 1.., .. }) => "  ALARM: a hop dropped or altered onions",
             Some(Hops { dropped: 1.., .. }) => "  bad onions dropped",
             _ => "",
         };
@@ -183,6 +186,9 @@ impl Display {
         let times = [report.peel, report.mix, report.exchange, report.seal].map(ms).join(" ");
         match report.failed {
             Some(reason) => line(&format!("{counts}  lost: {reason}")),
+            None if report.noise_altered > 0 => {
+                line(&format!("{counts} {times}  ALARM: a later hop dropped or altered onions"));
+            }
             None => line(&format!("{counts} {times}")),
         }
     }
@@ -199,6 +205,8 @@ impl<'a> Whole<'a> {
             exchange: sum(|hop| hop.exchange),
             back: back.unwrap_or_default(),
             dropped: hops.iter().map(|hop| hop.dropped).sum(),
+            noise: hops.iter().map(|hop| hop.noise).sum(),
+            altered: hops.iter().map(|hop| hop.noise_altered).sum(),
         };
         Self { entry, hops: (!hops.is_empty()).then_some(together) }
     }
@@ -215,6 +223,8 @@ impl<'a> Whole<'a> {
                 object[name] = json!(time.as_micros() as f64 / 1000.0);
             }
             object["dropped"] = json!(hops.dropped);
+            object["noise"] = json!(hops.noise);
+            object["noise_altered"] = json!(hops.altered);
         }
         if let Some(reason) = self.entry.failed {
             object["reason"] = json!(reason.to_string());

@@ -6,6 +6,7 @@
 
 mod canary;
 pub mod pairs;
+mod source;
 
 use chacha20::ChaCha20Rng;
 use rand::{CryptoRng, RngExt, SeedableRng};
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 
 use canary::Brood;
 pub use canary::Canary;
+pub use source::NoiseSource;
 
 /// Onions that are made by one task: an even number, so that no pair is torn apart.
 const RUN: usize = 256;

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::HANDSHAKE;
 use super::clock::Clock;
@@ -33,7 +33,7 @@ use super::link::{
 use super::report::{HopReport, Report, Reports};
 use super::round_log::RoundFile;
 use super::shutdown::Shutdown;
-use crate::hop::noise::Noise;
+use crate::hop::noise::NoiseSource;
 use crate::hop::replay::RoundGuard;
 use crate::hop::{Hop, HopLimits};
 use crate::round::{Round, Unmixed};
@@ -59,6 +59,8 @@ pub struct HopConfig {
     pub secret: OnionSecret,
     /// The onion keys of the hops after it, in the order of the chain.
     pub behind: Vec<OnionPublic>,
+    /// The noise that it adds.
+    pub noise: NoiseSource,
     /// TLS towards the server before it, see
     /// [`tls::link_server_config`](super::tls::link_server_config).
     pub tls: Arc<rustls::ServerConfig>,
@@ -82,6 +84,7 @@ struct Node {
     silence: Duration,
     secret: OnionSecret,
     behind: Vec<OnionPublic>,
+    noise: NoiseSource,
     clock: Clock,
     pool: Arc<ThreadPool>,
     onward: Option<Onward>,
@@ -136,6 +139,7 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
         silence: config.silence,
         secret: config.secret,
         behind: config.behind,
+        noise: config.noise,
         clock: Clock::start(),
         pool: config.pool,
         onward,
@@ -296,6 +300,8 @@ async fn run_round(
         hop: node.place,
         onions: begun.as_ref().map_or(0, |begun| begun.batch.len()),
         dropped: 0,
+        noise: 0,
+        noise_altered: 0,
         peel: Duration::ZERO,
         mix: Duration::ZERO,
         exchange: Duration::ZERO,
@@ -325,6 +331,7 @@ async fn out_and_back(
     let Begun { batch, mut turn } = begun;
     let (mixed, timed) = node.on_pool(move |node| node.peel_and_mix(round, batch)).await?;
     (report.peel, report.mix, report.dropped) = timed;
+    report.noise = node.noise.onions() as usize;
     let (onions, away) = mixed.forward();
     let unmixed = match &node.onward {
         None => {
@@ -348,11 +355,19 @@ async fn out_and_back(
                 node.lost(round, reason);
             }
             drop(turn);
+            let here = node.clone();
+            node.pool.spawn(move || {
+                here.noise.prepare(round.next(), &here.behind, &mut system_seeded());
+            });
             returned.await.unwrap_or(Err(AbortReason::Unreachable))?
         }
     };
-    let (replies, time) = node.on_pool(move |_| seal(unmixed)).await?;
-    report.seal = time;
+    let (replies, altered, time) = node.on_pool(move |_| seal(unmixed)).await?;
+    (report.seal, report.noise_altered) = (time, altered);
+    if altered > 0 {
+        let (hop, noise) = (node.place, report.noise);
+        error!(%hop, %round, altered, noise, "a later hop has dropped or altered onions");
+    }
     node.forget(round);
     Ok(replies)
 }
@@ -387,7 +402,9 @@ impl Node {
         let start = Instant::now();
         let closed = Round::arrived(round, batch);
         let context = PeelContext::new(&self.secret, &self.behind, round, self.place);
-        let peeled = closed.peel(&context, Noise::none(), &mut system_seeded());
+        let mut rng = system_seeded();
+        let noise = self.noise.take(round, &self.behind, &mut rng);
+        let peeled = closed.peel(&context, noise, &mut rng);
         let peeling = start.elapsed();
         let dropped = peeled.dropped();
         let mixed = peeled.mix();
@@ -471,10 +488,12 @@ async fn drive(node: &Node, mut events: Option<mpsc::Receiver<LinkEvent>>) {
     }
 }
 
-fn seal(unmixed: Round<Unmixed>) -> (Batch, Duration) {
+/// The replies, and how many onions of one's own noise did not come back as they must.
+fn seal(unmixed: Round<Unmixed>) -> (Batch, usize, Duration) {
     let start = Instant::now();
+    let altered = unmixed.altered_noise();
     let replies = unmixed.seal(&mut system_seeded()).into_replies();
-    (replies, start.elapsed())
+    (replies, altered, start.elapsed())
 }
 
 /// A ChaCha20 generator seeded by the operating system: one for each shuffle.

@@ -32,10 +32,14 @@ pub struct HopReport {
     pub onions: usize,
     /// Onions that were malformed or duplicates.
     pub dropped: usize,
+    /// Noise onions that this hop added.
+    pub noise: usize,
+    /// How many of them a later hop has dropped or altered: an alarm if it is not 0.
+    pub noise_altered: usize,
     /// Time to peel.
     #[serde(rename = "peel_ms", serialize_with = "milliseconds")]
     pub peel: Duration,
-    /// Time to shuffle and move.
+    /// Time to close the gaps of what was dropped.
     #[serde(rename = "mix_ms", serialize_with = "milliseconds")]
     pub mix: Duration,
     /// Time at the exchange, at the last hop.

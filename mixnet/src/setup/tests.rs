@@ -1,6 +1,8 @@
 //! Set-ups: what is kept, what becomes a new version, and what a new network.
 
 use super::*;
+use crate::hop::noise::pairs::PairDistribution;
+use crate::privacy::{Composition, Grid, PrivacyLoss};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
@@ -28,15 +30,16 @@ fn what_is_there_is_kept_and_changes_become_versions() {
 
     let moved = set_up(&data, Wishes::default(), 2, NOW);
     assert_eq!((moved.id(), moved.sequence), (first.id(), 2));
-    let longer = set_up(&data, Wishes { hops: Some(4), period: None }, 2, NOW);
+    let longer = set_up(&data, Wishes { hops: Some(4), period: None, noise_onions: None }, 2, NOW);
     assert_eq!((longer.id(), longer.sequence, longer.hops().len()), (first.id(), 3, 4));
     assert_eq!(longer.hops()[0], first.hops()[0]);
     // The fourth hop agrees to go.
-    let shorter = set_up(&data, Wishes { hops: Some(3), period: None }, 2, NOW);
+    let shorter = set_up(&data, Wishes { hops: Some(3), period: None, noise_onions: None }, 2, NOW);
     assert_eq!((shorter.id(), shorter.sequence), (first.id(), 4));
     assert!(shorter.known().check_successor(longer.known()).is_ok());
 
-    let wishes = Wishes { hops: None, period: Some(Duration::from_millis(250)) };
+    let wishes =
+        Wishes { hops: None, period: Some(Duration::from_millis(250)), noise_onions: None };
     let faster = set_up(&data, wishes, 2, NOW);
     assert_ne!(faster.id(), first.id());
     assert_eq!((faster.sequence, faster.period_ms.get()), (1, 250));
@@ -71,7 +74,8 @@ fn a_key_that_is_gone_makes_a_new_network() {
 fn the_files_it_writes_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path()).unwrap();
-    let network = set_up(&data, Wishes { hops: Some(2), period: None }, 7400, NOW);
+    let network =
+        set_up(&data, Wishes { hops: Some(2), period: None, noise_onions: None }, 7400, NOW);
     assert_eq!(data.known().unwrap().unwrap(), *network.known());
     let whole = data.config(&listen(2));
     let entry = Config::load(&data.path.join("entry.toml")).unwrap();
@@ -98,6 +102,30 @@ fn a_folder_has_one_user_and_wishes_have_limits() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path()).unwrap();
     assert!(matches!(DataFolder::open(folder.path()), Err(SetupError::InUse(_))));
-    let wishes = Wishes { hops: Some(17), period: None };
+    let wishes = Wishes { hops: Some(17), period: None, noise_onions: None };
     assert!(matches!(data.prepare(wishes), Err(SetupError::Network(_))));
+}
+
+#[test]
+fn the_default_noise_does_what_its_goal_says() {
+    let Noise { onions, alpha_tenths, goal } = DEFAULT_NOISE;
+    let goal = goal.unwrap();
+    let distribution = PairDistribution::new(onions, f64::from(alpha_tenths) / 10.0).unwrap();
+    let epsilon = f64::from(goal.epsilon_millionths) / 1e6;
+    let rounds = u32::try_from(goal.charged_rounds).unwrap();
+    let composed =
+        Composition::new(&PrivacyLoss::of_pairs(&distribution), rounds, epsilon, Grid::Fine);
+    assert!(composed.delta(epsilon) <= f64::from(goal.delta_billionths) / 1e9);
+}
+
+#[test]
+fn other_noise_has_another_goal_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    assert_eq!(data.prepare(Wishes::default()).unwrap().noise, DEFAULT_NOISE);
+    let wishes = Wishes { noise_onions: Some(0), ..Wishes::default() };
+    let noise = data.prepare(wishes).unwrap().noise;
+    assert_eq!((noise.onions, noise.goal), (0, None));
+    let wishes = Wishes { noise_onions: Some(7), ..Wishes::default() };
+    assert!(data.prepare(wishes).is_err(), "pairs need an even number");
 }
