@@ -12,12 +12,13 @@ use std::num::NonZeroU64;
 use rand::CryptoRng;
 use talaria_wire::codec::DecodeError;
 use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
-use talaria_wire::crypto::{IdentityPublic, OnionPublic};
+use talaria_wire::crypto::IdentityPublic;
+use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
 use talaria_wire::frame::{Announcement, Kind, Replies};
 use talaria_wire::network_file::{Network, NetworkVersion};
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::peer_message::MessageId;
-use talaria_wire::{Round, RoundShape, UnixMillis};
+use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 use thiserror::Error;
 
 use crate::contact::Contact;
@@ -88,6 +89,9 @@ pub enum ProtocolError {
     /// A frame that does not belong where it came.
     #[error("the server sent a frame that does not belong there")]
     Unexpected,
+    /// Onion keys that are not those of the chain, here and now.
+    #[error("the server sent keys that cannot be used: {0}")]
+    Keys(#[from] BadEpochKeys),
     /// A welcome in another version of the protocol.
     #[error("the server speaks version {0} of the protocol, this program {PROTOCOL_VERSION}")]
     Version(u16),
@@ -134,7 +138,8 @@ pub struct Client {
     network: NetworkVersion,
     period_ms: NonZeroU64,
     shape: RoundShape,
-    chain: Vec<OnionPublic>,
+    /// The onion keys of the chain, as far as they have been announced.
+    keys: ChainKeys,
     identity: Identity,
     last_round: Option<Round>,
     connection: Connection,
@@ -157,7 +162,7 @@ impl Client {
             network: network.version(),
             period_ms: network.period_ms,
             shape: network.shape(),
-            chain: network.onion_keys(),
+            keys: ChainKeys::new(network, HopIndex(0)),
             identity,
             last_round,
             connection: Connection::Down,
@@ -182,7 +187,7 @@ impl Client {
         assert_eq!(self.connection, Connection::Down, "a connection has one version");
         self.network = network.version();
         self.shape = network.shape();
-        self.chain = network.onion_keys();
+        self.keys = ChainKeys::new(network, HopIndex(0));
     }
 
     /// Opens the conversation with `contact` on lane 0, in place of any other.
@@ -236,6 +241,14 @@ impl Client {
             (Kind::Control, _) => self.handle_control(Control::decode(body)?)?,
             (Kind::Announcement, Connection::Up) => {
                 self.handle_announcement(now, Announcement::decode(body)?, rng);
+            }
+            (Kind::EpochKeys, Connection::Up) => {
+                let now = Round::at(now, self.period_ms);
+                match self.keys.take(EpochKeys::decode(body)?, now) {
+                    // A clock that is wrong is noticed with the next announcement.
+                    Ok(_) | Err(BadEpochKeys::OtherTime) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             (Kind::Replies, Connection::Up) => {
                 self.handle_replies(now, &Replies::decode(body, self.shape)?)?;

@@ -5,6 +5,7 @@
 //! right shape, the round has not run, and there is room; and it gives a round up when the next
 //! hop does not return it in time.
 
+pub mod keys;
 pub mod noise;
 pub mod replay;
 pub mod shuffle;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rayon::ThreadPool;
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
+use talaria_wire::epoch::ChainKeys;
 use talaria_wire::network_file::{HopInfo, Network, Noise, VerifyError};
 use talaria_wire::{HopIndex, UnixMillis};
 use thiserror::Error;
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, EntrySection, HopSection, Limits};
 use crate::entry::EntryConfig;
 use crate::hop::HopLimits;
+use crate::hop::keys::HopKeys;
 use crate::hop::noise::NoiseSource;
 use crate::hop::noise::pairs::{BadNoise, PairDistribution};
 use crate::keys::{self, KeyError};
@@ -243,6 +245,7 @@ fn entry_role(
             max_clients: limits.max_clients.min(limits.max_onions / shape.onions()),
         },
         network: network.version(),
+        keys: ChainKeys::new(network, HopIndex(0)),
         tls: Arc::new(tls::entry_config(certificate, key)?),
         onward,
     })
@@ -256,12 +259,8 @@ fn hop_role(
 ) -> Result<HopConfig, StartError> {
     let own = keys::read_identity(&section.identity)?;
     let (place, info) = place_of(section, own.public(), network)?;
-    let secret = keys::read_onion_key(&section.onion_key)?;
     if *own.public() != info.identity {
         return Err(wrong_key(&section.identity, format!("hop {place}")));
-    }
-    if *secret.public() != info.onion_key {
-        return Err(wrong_key(&section.onion_key, format!("hop {place}")));
     }
     let next_place = HopIndex(place.0 + 1);
     let next = network.hops().get(usize::from(next_place.0));
@@ -276,12 +275,12 @@ fn hop_role(
             max_rounds: schedule.max_rounds,
             patience_ms: schedule.patience_ms,
         },
-        secret,
-        behind: network.onion_keys().split_off(usize::from(next_place.0)),
+        period_ms: network.period_ms,
         noise: NoiseSource::new(next_place, distribution(network, next.is_some())?),
         tls: Arc::new(tls::link_server_config(&own, before(place, network))?),
         onward,
         rounds: RoundFile::open(&section.rounds, network.period_ms)?,
+        keys: HopKeys::new(Arc::new(own), network, place),
         pool: pool.clone(),
         silence: silence(network),
     })

@@ -16,6 +16,7 @@ use rand::SeedableRng;
 use talaria_client::contact::Card;
 use talaria_mixnet::config::Config;
 use talaria_wire::control::Control;
+use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{Accepts, Announcement, HEADER_LEN, Header, Kind, Replies, Submission};
 use talaria_wire::link::{Assembly, BatchHead};
 use talaria_wire::network_file::{NetworkFile, PublicPart};
@@ -72,6 +73,7 @@ pub fn frame(data: &[u8]) {
 fn encoded_again(kind: Kind, body: &[u8]) -> Option<Vec<u8>> {
     match kind {
         Kind::Control => Control::decode(body).ok().map(|it| it.to_frame()),
+        Kind::EpochKeys => EpochKeys::decode(body).ok().map(|it| it.to_frame()),
         Kind::Announcement => Announcement::decode(body).ok().map(|it| it.to_frame()),
         Kind::Submission => Submission::decode(body, shape()).ok().map(|it| it.to_frame()),
         Kind::BatchHead => BatchHead::decode(body).ok().map(|it| it.to_frame()),

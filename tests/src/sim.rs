@@ -76,8 +76,8 @@ impl World {
         let operators = Operators::new(setting.hops, &mut rng);
         let network = operators.found(&setting, &hop_secrets);
         let hops = (0..)
-            .zip(hop_secrets)
-            .map(|(place, secret)| HopNode::new(place, secret, &network, rng.next_u64()))
+            .zip(&operators.hops)
+            .map(|(place, own)| HopNode::new(place, own, &network, rng.next_u64()))
             .collect();
         let clients = (0..setting.clients)
             .map(|i| ClientNode::new(i, &network, START, rng.next_u64()))
@@ -140,6 +140,9 @@ impl World {
         self.hops[usize::from(place)].restart(&self.network);
         // The connections break: everything on them is gone, and the servers around notice.
         self.net.forget_between(Node::Hop(place), |_| true);
+        if let Some(next) = self.hops.get_mut(usize::from(place) + 1) {
+            next.announce_again();
+        }
         match place.checked_sub(1) {
             None => self.entry.link_lost(),
             Some(before) => self.hops[usize::from(before)].link_lost(),
@@ -155,6 +158,7 @@ impl World {
         }
         self.net.forget_between(Node::Entry, |other| matches!(other, Node::Hop(_)));
         self.entry = EntryNode::new(&self.network, self.now);
+        self.hops[0].announce_again();
     }
 
     /// All operators agree on a version with another hop in `place`, and all servers start again
@@ -169,7 +173,12 @@ impl World {
         let next = file.verify(self.now, Some(self.network.known()));
         self.network = next.expect("a version that all have signed");
         self.operators.hops.swap_remove(place.into());
-        self.hops[usize::from(place)] = HopNode::new(place, secret, &self.network, rng.next_u64());
+        self.hops[usize::from(place)] = HopNode::new(
+            place,
+            &self.operators.hops[usize::from(place)],
+            &self.network,
+            rng.next_u64(),
+        );
         for place in 0..self.network.shape().hops().get() {
             self.restart_hop(place);
         }
@@ -329,7 +338,9 @@ impl World {
                 self.break_off_unless(goes_on, client);
                 self.act(client);
             }
-            (Node::Entry, _, Payload::Link(message)) => self.entry.handle_link(message),
+            (Node::Entry, _, Payload::Link(message)) => {
+                self.entry.handle_link(self.now, message, &mut self.net);
+            }
             (Node::Hop(place), from, Payload::Link(message)) => {
                 let hop = &mut self.hops[usize::from(place)];
                 hop.handle(self.now, from, message, &mut self.net);

@@ -8,6 +8,7 @@ use talaria_client::conversation::state::TEXT_MAX;
 use talaria_client::session::keywheel::EPOCH_ROUNDS;
 use talaria_wire::crypto::identity::{IDENTITY_PUBLIC_LEN, SIGNATURE_LEN};
 use talaria_wire::crypto::kdf::Label;
+use talaria_wire::epoch::{EPOCH_KEYS_HEAD_LEN, EPOCHS_AHEAD, SIGNED_KEY_LEN};
 use talaria_wire::frame::{
     ANNOUNCEMENT_LEN, BATCH_HEAD_LEN, CHUNK_LEN, CONTROL_MAX, HEADER_LEN, REPLIES_HEAD_LEN,
     SUBMISSION_HEAD_LEN,
@@ -70,6 +71,9 @@ fn constants() -> BTreeMap<String, u64> {
         MAX_DIALING_EVERY,
         MIN_ONION_EPOCH,
         MAX_ONION_EPOCH,
+        SIGNED_KEY_LEN,
+        EPOCH_KEYS_HEAD_LEN,
+        EPOCHS_AHEAD,
         EPOCH_ROUNDS,
         NAME_MAX_CHARS,
         TEXT_MAX,

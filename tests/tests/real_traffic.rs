@@ -113,6 +113,8 @@ fn from_first(records: &[usize], len: usize) -> Vec<usize> {
 const TLS: usize = 17;
 const SUBMISSION: usize = 4 + 8 + 2 * 672 + TLS;
 const ANNOUNCEMENT: usize = 4 + 16 + TLS;
+/// The onion keys of an epoch, when there are new ones.
+const KEYS: usize = 4 + 10 + 3 * 96 + TLS;
 /// Replies, and the announcement of the next round in the same record.
 const BOTH: usize = REPLIES + 4 + 16;
 const REPLIES: usize = 4 + 16 + 2 * 560 + TLS;
@@ -125,8 +127,9 @@ fn records_are_the_same_whether_a_client_idles_or_talks() {
         // One submission a round, one announcement, one answer, and nothing else.
         assert!(tap.up.len() > ROUNDS && tap.up.iter().all(|len| *len == SUBMISSION), "{tap:?}");
         let count = |len| tap.down.iter().filter(|record| **record == len).count();
+        let keys = count(KEYS);
         let (alone, unannounced, both) = (count(ANNOUNCEMENT), count(REPLIES), count(BOTH));
-        assert_eq!(alone + unannounced + both, tap.down.len(), "{tap:?}");
+        assert_eq!(keys + alone + unannounced + both, tap.down.len(), "{tap:?}");
         assert!(both > 0, "{tap:?}");
         let (announcements, replies) = (alone + both, unannounced + both);
         assert!(announcements.abs_diff(tap.up.len()) <= 2, "{tap:?}");

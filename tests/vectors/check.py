@@ -531,7 +531,8 @@ def public_part(text):
 
 # Section 12: frames.
 
-KINDS = {"Control": 0, "Announcement": 1, "Submission": 2, "Replies": 3, "BatchHead": 4, "Chunk": 5}
+KINDS = {"Control": 0, "Announcement": 1, "Submission": 2, "Replies": 3, "BatchHead": 4, "Chunk": 5,
+         "EpochKeys": 6}
 
 
 def frame(kind, body):
@@ -550,6 +551,8 @@ def allowed(kind, length, sender, hops, lanes):
         (3, "entry"): length == 16 + replies,
         (4, "link"): length == 14,
         (5, "link"): 1 <= length <= 65536,
+        (6, "entry"): length == 10 + 96 * hops,
+        (6, "link"): length in [10 + 96 * keys for keys in range(1, 17)],
     }.get((kind, sender), False)
 
 
@@ -576,6 +579,11 @@ def decode_frame(data, sender, hops, lanes):
         return {"kind": "BatchHead", "round": round_, "slots": slots, "slot_len": slot_len}
     if kind == 5:
         return {"kind": "Chunk", "piece": body.hex()}
+    if kind == 6:
+        if body[9] * 96 + 10 != len(body):
+            raise Bad("body")
+        keys = [body[at:at + 96].hex() for at in range(10, len(body), 96)]
+        return {"kind": "EpochKeys", "epoch": round_, "first": body[8], "keys": keys}
     raise Bad("body")
 
 
@@ -592,6 +600,9 @@ def encode_frame(fields):
     if kind == "BatchHead":
         return frame(kind, struct.pack(">QIH", fields["round"], fields["slots"],
                                        fields["slot_len"]))
+    if kind == "EpochKeys":
+        head = be(fields["epoch"], 8) + be(fields["first"], 1) + be(len(fields["keys"]), 1)
+        return frame(kind, head + b"".join(map(unhex, fields["keys"])))
     return frame(kind, unhex(fields["piece"]))
 
 
@@ -600,7 +611,7 @@ def encode_frame(fields):
 REASONS = {
     "Refused": {"Version", "Network", "Outdated", "Behind", "Forked", "Full", "ShuttingDown"},
     "Abort": {"AlreadyRun", "NotRecorded", "Busy", "BadBatch", "Unreachable", "TooSlow",
-              "WrongCount", "ShuttingDown"},
+              "WrongCount", "NoKeys", "ShuttingDown"},
     "Goodbye": {"ShuttingDown", "Idle", "Protocol"},
 }
 MESSAGES = {

@@ -110,6 +110,9 @@ pub enum AbortReason {
     /// A later hop returned another number of replies than it was sent onions.
     #[error("the next hop returned a wrong number of replies")]
     WrongCount,
+    /// The hop does not know the keys of the round's epoch: its own, or those of later hops.
+    #[error("the hop does not know the keys of this round (yet)")]
+    NoKeys,
     /// The hop is going down.
     #[error("the hop is shutting down")]
     ShuttingDown,

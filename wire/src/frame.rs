@@ -8,7 +8,8 @@
 use thiserror::Error;
 
 use crate::codec::{DecodeError, Reader};
-use crate::params::{Round, RoundShape};
+use crate::epoch::EpochKeys;
+use crate::params::{MAX_HOPS, Round, RoundShape};
 
 /// Bytes of a header.
 pub const HEADER_LEN: usize = 4;
@@ -41,6 +42,8 @@ pub enum Kind {
     BatchHead = 4,
     /// Hop to hop: a piece of a batch.
     Chunk = 5,
+    /// Towards the clients, from hop to hop and from the entry: the onion keys of an epoch.
+    EpochKeys = 6,
 }
 
 /// Which frames this side of a connection takes.
@@ -61,6 +64,12 @@ impl Accepts {
             (Self::FromClient(shape), Kind::Submission) => len == submission_len(shape),
             (Self::FromEntry(_), Kind::Announcement) => len == ANNOUNCEMENT_LEN,
             (Self::FromEntry(shape), Kind::Replies) => len == replies_len(shape),
+            (Self::FromEntry(shape), Kind::EpochKeys) => {
+                len == EpochKeys::body_len(shape.hops().get().into())
+            }
+            (Self::OnLink, Kind::EpochKeys) => {
+                (1..=MAX_HOPS).any(|keys| len == EpochKeys::body_len(keys.into()))
+            }
             (Self::OnLink, Kind::BatchHead) => len == BATCH_HEAD_LEN,
             (Self::OnLink, Kind::Chunk) => (1..=CHUNK_LEN).contains(&len),
             _ => false,
@@ -126,6 +135,7 @@ impl Kind {
             3 => Self::Replies,
             4 => Self::BatchHead,
             5 => Self::Chunk,
+            6 => Self::EpochKeys,
             _ => return None,
         })
     }

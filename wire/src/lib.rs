@@ -9,6 +9,7 @@ pub mod codec;
 pub mod control;
 pub mod crypto;
 pub mod dead_drop;
+pub mod epoch;
 pub mod frame;
 pub mod link;
 pub mod network_file;

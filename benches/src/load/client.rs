@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use talaria_wire::control::Control;
 use talaria_wire::dead_drop::EMPTY_REPLY;
+use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{Announcement, Kind, Outcome, Replies, Submission};
 use talaria_wire::{Round, RoundShape};
 
@@ -56,6 +57,10 @@ impl Player {
                     Ok((Kind::Announcement, body)) => match Announcement::decode(body) {
                         Ok(announcement) => Ok(Turn::Announced(announcement)),
                         Err(_) => Err(ConnectionError::Unexpected("a broken announcement")),
+                    },
+                    Ok((Kind::EpochKeys, body)) => match EpochKeys::decode(body) {
+                        Ok(keys) => self.stage.learn(keys).map(|()| Turn::Done),
+                        Err(_) => Err(ConnectionError::Unexpected("broken keys")),
                     },
                     Ok((Kind::Replies, body)) => {
                         take_replies(&self.stage, self.client, &mut self.away, body)

@@ -68,7 +68,7 @@ async fn conduct(args: Args, network: Network) -> Result<Report, LoadError> {
     let shape = network.shape();
     let period = Duration::from_millis(network.period_ms.get());
     let script = Arc::new(Script::new(seed, args.clients as usize, args.talking, shape));
-    let workshop = Workshop::new(script.clone(), network.onion_keys(), args.threads)?;
+    let workshop = Workshop::new(script.clone(), &network, args.threads)?;
     let target = target(&network).await?;
     let setting = Setting { seed, period, talking: script.talking(), shape };
     let stage = Rc::new(Stage::new(script, workshop));

@@ -10,6 +10,7 @@ use rustls::pki_types::ServerName;
 use talaria_client::net::SERVER_NAME;
 use talaria_wire::RoundShape;
 use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
+use talaria_wire::epoch::BadEpochKeys;
 use talaria_wire::frame::{Accepts, FrameError, HEADER_LEN, Header, Kind};
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::params::PROTOCOL_VERSION;
@@ -41,6 +42,8 @@ pub(super) enum ConnectionError {
     Frame(#[from] FrameError),
     #[error("the server does not keep the protocol: {0}")]
     Control(#[from] BadControl),
+    #[error("the server sent keys that cannot be used: {0}")]
+    Keys(#[from] BadEpochKeys),
     #[error("the server does not keep the protocol: {0}")]
     Unexpected(&'static str),
 }

@@ -1,13 +1,17 @@
 //! Onions ahead of their rounds, sealed in batches on threads of their own.
 
 use std::fmt;
-use std::sync::Arc;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
-use talaria_wire::crypto::OnionPublic;
+use talaria_client::net::now;
 use talaria_wire::crypto::onion_key::detected_backend;
+use talaria_wire::crypto::{OnionPublic, OnionSecret};
+use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
+use talaria_wire::network_file::Network;
 use talaria_wire::onion::{ReplyOpener, SealContext, seal_batch};
 use talaria_wire::{HopIndex, Round};
 use tokio::sync::watch;
@@ -81,7 +85,8 @@ pub(super) struct Workshop {
 #[derive(Debug)]
 struct Bench {
     script: Arc<Script>,
-    chain: Vec<OnionPublic>,
+    keys: Mutex<ChainKeys>,
+    period_ms: NonZeroU64,
     spent: Spent,
 }
 
@@ -89,12 +94,20 @@ impl Workshop {
     /// A workshop with this many threads, or one for each core.
     pub(super) fn new(
         script: Arc<Script>,
-        chain: Vec<OnionPublic>,
+        network: &Network,
         threads: Option<u16>,
     ) -> Result<Self, ThreadPoolBuildError> {
         let threads = threads.map_or(0, usize::from);
         let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
-        Ok(Self { pool, bench: Arc::new(Bench { script, chain, spent: Spent::default() }) })
+        let keys = Mutex::new(ChainKeys::new(network, HopIndex(0)));
+        let (period_ms, spent) = (network.period_ms, Spent::default());
+        Ok(Self { pool, bench: Arc::new(Bench { script, keys, period_ms, spent }) })
+    }
+
+    /// Takes the keys that the server has announced.
+    pub(super) fn learn(&self, keys: EpochKeys) -> Result<(), BadEpochKeys> {
+        let now = Round::at(now(), self.bench.period_ms);
+        self.bench.keys().take(keys, now).map(|_| ())
     }
 
     /// Starts on the onions of a round. Rounds are finished in the order in which they are begun.
@@ -138,6 +151,20 @@ impl Workshop {
 }
 
 impl Bench {
+    fn keys(&self) -> MutexGuard<'_, ChainKeys> {
+        // Every change to it is whole.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The keys of a round. Before they are announced anything takes as long to seal to.
+    fn chain(&self, round: Round) -> Vec<OnionPublic> {
+        let hops = self.script.shape().hops().get();
+        match self.keys().of_round(round) {
+            Some(keys) => keys.to_vec(),
+            None => (1..=hops).map(|i| *OnionSecret::from_bytes(&[i; 32]).public()).collect(),
+        }
+    }
+
     fn seal(&self, round: Round, first: usize) -> Chunk {
         let begun = Instant::now();
         let shape = self.script.shape();
@@ -147,7 +174,7 @@ impl Bench {
         let mut onions = vec![0; requests.len() * shape.onion_len()];
         let mut rng = self.script.sealing(round, first);
         let backend = detected_backend();
-        let context = SealContext { chain: &self.chain, first: HopIndex(0), round, backend };
+        let context = SealContext { chain: &self.chain(round), first: HopIndex(0), round, backend };
         let openers = seal_batch(&requests, &context, &mut rng, &mut onions);
         let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.spent.nanos.fetch_add(nanos, Ordering::Relaxed);
@@ -162,8 +189,49 @@ impl Bench {
 mod tests {
     use super::*;
     use crate::Chain;
+    use talaria_wire::crypto::IdentitySecret;
+    use talaria_wire::epoch::{Epoch, KeyTerms, SignedKey};
+    use talaria_wire::network_file::{EntryInfo, HopInfo, NetworkFile, Terms, Validity};
     use talaria_wire::params::PEER_MESSAGE_LEN;
-    use talaria_wire::{Batch, Hops, RoundShape};
+    use talaria_wire::{Batch, Hops, RoundShape, UnixMillis};
+
+    /// A network of two hops, and the keys of its present epoch.
+    fn network_of_today() -> (Network, EpochKeys) {
+        let own = [1, 2, 3].map(|i| IdentitySecret::from_bytes(&[i; 32]).unwrap());
+        let [entry, hops @ ..] = own.each_ref().map(|own| *own.public());
+        let (operator, address) = ("somebody".to_owned(), "127.0.0.1:1".to_owned());
+        let entry = EntryInfo {
+            operator: operator.clone(),
+            address: address.clone(),
+            identity: entry,
+            ca: vec![1].into(),
+        };
+        let hops = hops.map(|identity| HopInfo {
+            operator: operator.clone(),
+            address: address.clone(),
+            identity,
+            onion_key: *OnionSecret::from_bytes(&identity.hash()).public(),
+        });
+        let validity = Validity { from: UnixMillis(0), until: UnixMillis(4_000_000_000_000) };
+        let mut file =
+            NetworkFile::new(Terms::first("today", validity, entry, hops.into())).unwrap();
+        own.iter().for_each(|own| file.sign(own));
+        let network = file.verify(now(), None).unwrap();
+        let present = Round::at(now(), network.period_ms);
+        let keys = (0..2u8).zip(&own[1..]).map(|(hop, own)| {
+            let terms = KeyTerms {
+                network: network.version_hash(),
+                hop: HopIndex(hop),
+                epoch: Epoch::of(present, network.epoch_rounds()),
+                epoch_rounds: network.epoch_rounds(),
+            };
+            let key = *OnionSecret::from_bytes(&[hop + 9; 32]).public();
+            SignedKey::sign(key, &terms, own)
+        });
+        let epoch = Epoch::of(present, network.epoch_rounds());
+        let keys = EpochKeys { epoch, first: HopIndex(0), keys: keys.collect() };
+        (network, keys)
+    }
 
     /// Through a real chain and back: the workshop's openers open what the script expects.
     #[test]
@@ -171,8 +239,14 @@ mod tests {
         let (clients, hops) = (CLIENTS_PER_CHUNK + 3, Hops::new(2).unwrap());
         let shape = RoundShape::new(hops, 1).unwrap();
         let script = Arc::new(Script::new(1, clients, 50, shape));
-        let chain = Chain::new(2);
-        let workshop = Workshop::new(script.clone(), chain.public(), Some(1)).unwrap();
+        let (network, keys) = network_of_today();
+        let workshop = Workshop::new(script.clone(), &network, Some(1)).unwrap();
+        // Sealed to what stands for the keys until they are announced, and then to them.
+        let chain = Chain([[1; 32], [2; 32]].iter().map(OnionSecret::from_bytes).collect());
+        assert_eq!(workshop.bench.chain(crate::ROUND), chain.public());
+        let present = Round::at(now(), network.period_ms);
+        workshop.learn(keys).unwrap();
+        assert_ne!(workshop.bench.chain(present), chain.public());
         let batch = workshop.begin(crate::ROUND);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let chunks: Vec<_> = (0..clients)

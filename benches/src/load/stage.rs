@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use talaria_wire::Round;
+use talaria_wire::epoch::EpochKeys;
 use tokio::sync::Notify;
 
 use super::cast::Cast;
@@ -132,6 +133,11 @@ impl Stage {
         }
         let (ledger, batch) = rounds.under_way.get_mut(&round)?;
         ledger.announce(client).then(|| batch.chunk_of(client))
+    }
+
+    /// The server has announced keys.
+    pub(super) fn learn(&self, keys: EpochKeys) -> Result<(), ConnectionError> {
+        Ok(self.workshop.learn(keys)?)
     }
 
     /// A client has to wait for its onions.

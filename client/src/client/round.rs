@@ -3,6 +3,7 @@
 use std::array;
 
 use rand::CryptoRng;
+use talaria_wire::crypto::OnionPublic;
 use talaria_wire::dead_drop::EMPTY_REPLY;
 use talaria_wire::frame::{Announcement, Outcome, Replies, Submission};
 use talaria_wire::onion::{self, ReplyOpener};
@@ -68,11 +69,13 @@ impl Client {
         if self.last_round.is_some_and(|last| round <= last) || !self.is_plausible(round, now) {
             return;
         }
+        // Right after a server was restarted; everybody else cannot take part either.
+        let Some(chain) = self.keys.of_round(round).map(<[_]>::to_vec) else { return };
         self.give_up_overdue(now);
         self.flush();
         self.last_round = Some(round);
         self.commit(vec![Change::LastRound(round)]);
-        let frame = self.submit(round, now, rng);
+        let frame = self.submit(round, &chain, now, rng);
         self.counters.submitted += 1;
         self.actions.push_back(Action::Send(frame));
     }
@@ -110,7 +113,13 @@ impl Client {
         }
     }
 
-    fn submit(&mut self, round: Round, announced: UnixMillis, rng: &mut impl CryptoRng) -> Vec<u8> {
+    fn submit(
+        &mut self,
+        round: Round,
+        chain: &[OnionPublic],
+        announced: UnixMillis,
+        rng: &mut impl CryptoRng,
+    ) -> Vec<u8> {
         let mut onions = vec![0; self.shape.onions() * self.shape.onion_len()];
         let mut slots = onions.chunks_exact_mut(self.shape.onion_len());
         let mut openers = Vec::with_capacity(self.shape.onions());
@@ -118,7 +127,7 @@ impl Client {
         for lane in 0..self.shape.lanes() {
             let (requests, expected) = self.fill_lane(lane, round, announced, rng);
             for (request, slot) in requests.iter().zip(&mut slots) {
-                openers.push(onion::seal(request, &self.chain, round, rng, slot));
+                openers.push(onion::seal(request, chain, round, rng, slot));
             }
             lanes.push(expected);
         }

@@ -12,7 +12,7 @@ use talaria_wire::onion::{PeelContext, peel, seal_reply};
 use talaria_wire::{HopIndex, UnixMillis};
 
 use super::*;
-use crate::identity::tests::identity;
+use crate::identity::tests::{epoch_keys, identity};
 use crate::notice::Interference;
 
 const PERIOD: u64 = 2000;
@@ -106,6 +106,7 @@ fn body(frame: &[u8], accepts: Accepts) -> &[u8] {
 
 struct Person {
     client: Client,
+    network: Network,
     rng: ChaCha20Rng,
     state: ConversationState,
     last_round: Option<Round>,
@@ -119,6 +120,7 @@ impl Person {
         let client = Client::new(&server.network, identity, None);
         Self {
             client,
+            network: server.network.clone(),
             rng,
             state: ConversationState::default(),
             last_round: None,
@@ -139,6 +141,13 @@ impl Person {
         let shape = self.client.shape;
         let (head, body) = frame.split_first_chunk::<HEADER_LEN>().unwrap();
         let header = Header::parse(*head, Accepts::FromEntry(shape)).unwrap();
+        if let (Kind::Announcement, Ok(it)) = (header.kind, Announcement::decode(body)) {
+            // The keys of its epoch have been announced before; they are the same in all epochs.
+            let (own, hop) = (identity(101, "x").0.secret, OnionSecret::from_bytes(&[5; 32]));
+            let keys = epoch_keys(&self.network, &own, &hop, it.round);
+            let _ =
+                self.client.handle_frame(now, Kind::EpochKeys, &keys[HEADER_LEN..], &mut self.rng);
+        }
         self.client.handle_frame(now, header.kind, body, &mut self.rng)
     }
 

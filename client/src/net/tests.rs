@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use talaria_wire::Round;
 use talaria_wire::control::Control;
-use talaria_wire::crypto::OnionPublic;
+use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Submission, submission_len,
 };
@@ -26,7 +26,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::contact::Name;
-use crate::identity::tests::identity;
+use crate::identity::tests::{epoch_keys, identity};
 use crate::store::Home;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -102,6 +102,10 @@ impl Entry {
         assert_eq!(Control::decode(&body), Ok(Control::hello(&network.version())));
         let welcome = Control::Welcome { protocol: PROTOCOL_VERSION };
         stream.write_all(&welcome.to_frame()).await.unwrap();
+        let (own, hop) = (identity(9, "x").0.secret, OnionSecret::from_bytes(&[5; 32]));
+        let present = Round::at(now(), network.period_ms);
+        let keys = epoch_keys(network, &own, &hop, present);
+        stream.write_all(&keys).await.unwrap();
         stream
     }
 }

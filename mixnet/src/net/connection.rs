@@ -27,6 +27,8 @@ const MAX_REFUSED: u32 = 16;
 pub enum News {
     /// A round collects; the frame for those who have not been told before.
     Announced(RoundNumber, Arc<[u8]>),
+    /// The keys of an epoch are new; the frame to send.
+    Keys(Arc<[u8]>),
     /// A round is over.
     Over(Arc<RoundOver>),
     /// The entry stops.
@@ -154,6 +156,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
     ) -> Result<(), Ended> {
         match news {
             Ok(News::Announced(round, frame)) => self.tell(round, &frame, buffer),
+            Ok(News::Keys(frame)) => buffer.extend_from_slice(&frame),
             Ok(News::Over(over)) => {
                 if let Some(seat) = over.seats.get(&self.guest.client()) {
                     over.put_frame(*seat, self.shape, buffer);

@@ -1,10 +1,12 @@
 //! The entry on the network: accepts clients, runs the round clock, talks to the first hop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use talaria_wire::control::AbortReason;
+use talaria_wire::epoch::{ChainKeys, EpochKeys};
 use talaria_wire::frame::{Accepts, Announcement};
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::{Batch, Round as RoundNumber, UnixMillis};
@@ -19,7 +21,7 @@ use super::HANDSHAKE;
 use super::clock::Clock;
 use super::connection::{Connection, News, RoundOver, idle_limit};
 use super::door::{Door, Guest};
-use super::frames::FrameReader;
+use super::frames::{FrameReader, write};
 use super::greeting::{GreetingError, answer_hello, read_hello};
 use super::link::{LinkEvent, LinkMessage, Onward, OnwardConfig};
 use super::report::{EntryReport, Report, Reports};
@@ -39,6 +41,8 @@ pub struct EntryNodeConfig {
     pub entry: EntryConfig,
     /// The version of the network file that it runs with.
     pub network: NetworkVersion,
+    /// The onion keys of the chain.
+    pub keys: ChainKeys,
     /// TLS towards clients, see [`tls::entry_config`](super::tls::entry_config).
     pub tls: Arc<rustls::ServerConfig>,
     /// The first hop.
@@ -56,8 +60,10 @@ pub async fn run(
     let (news, _) = broadcast::channel(MAX_BEHIND);
     let door = Arc::new(Door::new(Entry::new(config.entry, clock.now()), clock));
     let tasks = Tasks::new();
+    let keys = Arc::new(Mutex::new(config.keys));
     let reception = Arc::new(Reception {
         door: door.clone(),
+        keys: keys.clone(),
         news: news.clone(),
         network: config.network,
         shape: config.entry.shape,
@@ -66,7 +72,9 @@ pub async fn run(
     let acceptor = TlsAcceptor::from(config.tls);
     let max_open = config.entry.max_clients + MAX_HANDSHAKES;
     let (onward, events) = Onward::start(config.onward);
-    let rounds = Rounds { door, news: news.clone(), onward, reports, under_way: BTreeMap::new() };
+    let period_ms = config.entry.schedule.period_ms;
+    let (news_of_rounds, under_way) = (news.clone(), BTreeMap::new());
+    let rounds = Rounds { door, news: news_of_rounds, onward, keys, period_ms, reports, under_way };
     info!("entry ready");
     tokio::select! {
         () = accept(reception, listener, acceptor, max_open, tasks.guard()) => {}
@@ -80,9 +88,18 @@ pub async fn run(
     info!("entry stopped");
 }
 
+/// The keys of the chain: the round clock learns them, new connections are told.
+type SharedKeys = Arc<Mutex<ChainKeys>>;
+
+fn lock(keys: &SharedKeys) -> MutexGuard<'_, ChainKeys> {
+    // Every change to it is whole.
+    keys.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What a new connection needs.
 struct Reception {
     door: Arc<Door>,
+    keys: SharedKeys,
     news: broadcast::Sender<News>,
     network: NetworkVersion,
     shape: talaria_wire::RoundShape,
@@ -143,6 +160,8 @@ impl Reception {
         // Subscribed before the welcome, so that no announcement falls between the two.
         let news = self.news.subscribe();
         let guest = answer_hello(&mut writer, answer).await?;
+        let keys: Vec<u8> = lock(&self.keys).all().flat_map(EpochKeys::to_frame).collect();
+        write(&mut writer, &keys).await?;
         let (shape, idle) = (self.shape, self.idle);
         Ok(Connection { guest, shape, idle, frames, writer, news, told: None })
     }
@@ -163,6 +182,8 @@ struct Rounds {
     door: Arc<Door>,
     news: broadcast::Sender<News>,
     onward: Onward,
+    keys: SharedKeys,
+    period_ms: NonZeroU64,
     reports: Reports,
     under_way: BTreeMap<RoundNumber, UnderWay>,
 }
@@ -266,7 +287,24 @@ impl Rounds {
         let _ = self.reports.send(Report::Entry(report));
     }
 
+    /// Takes what the first hop announces, and passes it on to everybody.
+    fn learn(&self, announced: EpochKeys) {
+        let now = RoundNumber::at(self.door.now(), self.period_ms);
+        let frame = announced.to_frame();
+        match lock(&self.keys).take(announced, now) {
+            Ok(true) => {
+                // Without a client there is nobody to tell.
+                let _ = self.news.send(News::Keys(frame.into()));
+            }
+            Ok(false) => {}
+            Err(error) => warn!(%error, "keys of the chain were refused"),
+        }
+    }
+
     fn handle_event(&mut self, event: LinkEvent) {
+        if let LinkEvent::Message(LinkMessage::Keys(keys)) = event {
+            return self.learn(keys);
+        }
         let mut entry = self.door.entry();
         match event {
             LinkEvent::Message(LinkMessage::Batch(round, replies)) => {
@@ -275,6 +313,7 @@ impl Rounds {
             LinkEvent::Message(LinkMessage::Abort(round, reason)) => {
                 entry.handle_lost(round, reason);
             }
+            LinkEvent::Message(LinkMessage::Keys(_)) => {}
             LinkEvent::Down => entry.handle_link_lost(),
         }
     }

@@ -4,6 +4,7 @@
 //! own; what may run and what is waited for is in the [`Hop`] book.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,14 +12,14 @@ use std::time::{Duration, Instant};
 use chacha20::ChaCha20Rng;
 use rayon::ThreadPool;
 use talaria_wire::control::AbortReason;
-use talaria_wire::crypto::{OnionPublic, OnionSecret};
+use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::Accepts;
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::onion::PeelContext;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape};
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, error, info, warn};
@@ -33,6 +34,7 @@ use super::link::{
 use super::report::{HopReport, Report, Reports};
 use super::round_log::RoundFile;
 use super::shutdown::Shutdown;
+use crate::hop::keys::{HopKeys, RoundKeys};
 use crate::hop::noise::NoiseSource;
 use crate::hop::replay::RoundGuard;
 use crate::hop::{Hop, HopLimits};
@@ -55,10 +57,10 @@ pub struct HopConfig {
     pub network: NetworkVersion,
     /// What it may be made to hold.
     pub limits: HopLimits,
-    /// Its onion key.
-    pub secret: OnionSecret,
-    /// The onion keys of the hops after it, in the order of the chain.
-    pub behind: Vec<OnionPublic>,
+    /// Its onion keys, and those of the hops after it.
+    pub keys: HopKeys,
+    /// Length of a round.
+    pub period_ms: NonZeroU64,
     /// The noise that it adds.
     pub noise: NoiseSource,
     /// TLS towards the server before it, see
@@ -82,8 +84,10 @@ struct Node {
     network: NetworkVersion,
     max_slots: usize,
     silence: Duration,
-    secret: OnionSecret,
-    behind: Vec<OnionPublic>,
+    period_ms: NonZeroU64,
+    keys: Mutex<HopKeys>,
+    /// What is to be announced to the server before this one.
+    announcements: watch::Sender<Vec<EpochKeys>>,
     noise: NoiseSource,
     clock: Clock,
     pool: Arc<ThreadPool>,
@@ -137,8 +141,9 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
         network: config.network,
         max_slots: config.limits.max_slots,
         silence: config.silence,
-        secret: config.secret,
-        behind: config.behind,
+        period_ms: config.period_ms,
+        keys: Mutex::new(config.keys),
+        announcements: watch::Sender::default(),
         noise: config.noise,
         clock: Clock::start(),
         pool: config.pool,
@@ -154,9 +159,18 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
     });
     info!(hop = %node.place, "hop ready");
     tokio::select! {
+        () = advance_keys(&node) => {}
         () = accept(node.clone(), listener, acceptor) => {}
         () = drive(&node, events) => {}
         () = drained(&node, shutdown) => info!(hop = %node.place, "hop stopped"),
+    }
+}
+
+/// Makes a key for every epoch ahead of it, and wipes those that are over.
+async fn advance_keys(node: &Node) {
+    loop {
+        let next = node.advance_keys();
+        node.clock.sleep_until(Some(next.starts_at(node.period_ms))).await;
     }
 }
 
@@ -222,9 +236,25 @@ async fn serve(node: Arc<Node>, acceptor: TlsAcceptor, tcp: TcpStream) {
     let (replies, mut queue) = mpsc::channel(QUEUE);
     let slot_len = node.shape.onion_len_at(node.place);
     let reader = LinkReader::new(frames, slot_len, node.max_slots);
+    let mut announcements = node.announcements.subscribe();
+    announcements.mark_changed();
     let writing = async {
-        while let Some((message, _unanswered)) = queue.recv().await {
-            if let Err(error) = write_message(&mut writer, &message).await {
+        let mut announced = Vec::new();
+        loop {
+            let written = tokio::select! {
+                answer = queue.recv() => match answer {
+                    Some((message, _unanswered)) => write_message(&mut writer, &message).await,
+                    None => return,
+                },
+                changed = announcements.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let keys = announcements.borrow_and_update().clone();
+                    write_new(&mut writer, &mut announced, keys).await
+                }
+            };
+            if let Err(error) = written {
                 return debug!(hop = %node.place, %error, "link ended");
             }
         }
@@ -238,6 +268,21 @@ async fn serve(node: Arc<Node>, acceptor: TlsAcceptor, tcp: TcpStream) {
 }
 
 type Answers = mpsc::Sender<(LinkMessage, Unanswered)>;
+
+/// Writes those announcements that this link has not carried yet.
+async fn write_new(
+    writer: &mut WriteHalf<Stream>,
+    announced: &mut Vec<EpochKeys>,
+    keys: Vec<EpochKeys>,
+) -> std::io::Result<()> {
+    for epoch in &keys {
+        if !announced.contains(epoch) {
+            write_message(writer, &LinkMessage::Keys(epoch.clone())).await?;
+        }
+    }
+    *announced = keys;
+    Ok(())
+}
 
 /// Starts a task for every batch that comes, until the link breaks.
 async fn take_batches(
@@ -255,6 +300,8 @@ async fn take_batches(
                 tokio::spawn(run_round(unanswered, round, begun, answers.clone()));
             }
             Ok(LinkMessage::Abort(round, _)) => node.lost(round, AbortReason::Unreachable),
+            // Keys come from the other side only.
+            Ok(LinkMessage::Keys(_)) => return BrokenLink::Malformed,
             Err(error) => return error,
         }
     }
@@ -263,6 +310,7 @@ async fn take_batches(
 /// A round that the hop has taken on, and its turn to leave for the next hop.
 struct Begun {
     batch: Batch,
+    keys: RoundKeys,
     turn: Turn,
 }
 
@@ -278,11 +326,14 @@ async fn begin(node: &Arc<Node>, round: RoundNumber, batch: Batch) -> Result<Beg
     let here = node.clone();
     // The record goes to the disk: not on an async thread.
     let begun = tokio::task::spawn_blocking(move || {
+        // Before the round is recorded: one far from the present has no keys, and must not keep
+        // the rounds before it from running.
+        let keys = here.keys().begin(round).ok_or(AbortReason::NoKeys)?;
         let mut book = here.book();
         book.hop.begin(round, &batch)?;
         let (behind, before) = oneshot::channel();
         let turn = Turn { before: book.last_turn.replace(before), _behind: behind };
-        Ok(Begun { batch, turn })
+        Ok(Begun { batch, keys, turn })
     });
     begun.await.unwrap_or(Err(AbortReason::NotRecorded))
 }
@@ -328,8 +379,8 @@ async fn out_and_back(
     begun: Begun,
     report: &mut HopReport,
 ) -> Result<Batch, AbortReason> {
-    let Begun { batch, mut turn } = begun;
-    let (mixed, timed) = node.on_pool(move |node| node.peel_and_mix(round, batch)).await?;
+    let Begun { batch, keys, mut turn } = begun;
+    let (mixed, timed) = node.on_pool(move |node| node.peel_and_mix(round, batch, &keys)).await?;
     (report.peel, report.mix, report.dropped) = timed;
     report.noise = node.noise.onions() as usize;
     let (onions, away) = mixed.forward();
@@ -357,7 +408,11 @@ async fn out_and_back(
             drop(turn);
             let here = node.clone();
             node.pool.spawn(move || {
-                here.noise.prepare(round.next(), &here.behind, &mut system_seeded());
+                let next = round.next();
+                let behind = here.keys().behind_in(next).map(<[_]>::to_vec);
+                if let Some(behind) = behind {
+                    here.noise.prepare(next, &behind, &mut system_seeded());
+                }
             });
             returned.await.unwrap_or(Err(AbortReason::Unreachable))?
         }
@@ -381,6 +436,33 @@ impl Node {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn keys(&self) -> MutexGuard<'_, HopKeys> {
+        // Every change to it is whole.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says when to be called again.
+    fn advance_keys(&self) -> RoundNumber {
+        let now = RoundNumber::at(self.clock.now(), self.period_ms);
+        let mut keys = self.keys();
+        keys.advance(now, &mut system_seeded());
+        self.announcements.send_replace(keys.announcements());
+        keys.next_advance(now)
+    }
+
+    /// Takes what the next hop announces.
+    fn learn(&self, announced: EpochKeys) {
+        let now = RoundNumber::at(self.clock.now(), self.period_ms);
+        let mut keys = self.keys();
+        match keys.learn(announced, now) {
+            Ok(true) => {
+                self.announcements.send_replace(keys.announcements());
+            }
+            Ok(false) => {}
+            Err(error) => warn!(hop = %self.place, %error, "keys of a later hop were refused"),
+        }
+    }
+
     /// Runs `work` on the thread pool.
     async fn on_pool<T: Send + 'static>(
         self: &Arc<Self>,
@@ -398,12 +480,13 @@ impl Node {
         &self,
         round: RoundNumber,
         batch: Batch,
+        keys: &RoundKeys,
     ) -> (Round<crate::round::Mixed>, Timed) {
         let start = Instant::now();
         let closed = Round::arrived(round, batch);
-        let context = PeelContext::new(&self.secret, &self.behind, round, self.place);
+        let context = PeelContext::new(&keys.secret, &keys.behind, round, self.place);
         let mut rng = system_seeded();
-        let noise = self.noise.take(round, &self.behind, &mut rng);
+        let noise = self.noise.take(round, &keys.behind, &mut rng);
         let peeled = closed.peel(&context, noise, &mut rng);
         let peeling = start.elapsed();
         let dropped = peeled.dropped();
@@ -451,6 +534,7 @@ impl Node {
         match event {
             LinkEvent::Message(LinkMessage::Batch(round, replies)) => self.returned(round, replies),
             LinkEvent::Message(LinkMessage::Abort(round, reason)) => self.lost(round, reason),
+            LinkEvent::Message(LinkMessage::Keys(keys)) => self.learn(keys),
             LinkEvent::Down => {
                 let away = self.book().hop.lost_all_away();
                 for round in away {

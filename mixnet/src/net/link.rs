@@ -10,6 +10,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rustls::ClientConfig;
 use talaria_wire::control::{AbortReason, Control};
+use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{Accepts, Kind};
 use talaria_wire::link::{Assembly, BatchHead, LinkError, chunks};
 use talaria_wire::network_file::NetworkVersion;
@@ -39,6 +40,8 @@ pub enum LinkMessage {
     Batch(Round, Batch),
     /// The round will not come back.
     Abort(Round, AbortReason),
+    /// Towards the entry: the keys of an epoch, from the sender to the end of the chain.
+    Keys(EpochKeys),
 }
 
 /// What the near side learns from its link.
@@ -98,6 +101,7 @@ pub async fn write_message(
         LinkMessage::Abort(round, reason) => {
             write(writer, &Control::Abort { round: round.0, reason: *reason }.to_frame()).await
         }
+        LinkMessage::Keys(keys) => write(writer, &keys.to_frame()).await,
     }
 }
 
@@ -126,6 +130,10 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
                     self.assembly.head(head)?
                 }
                 (Kind::Chunk, body) => self.assembly.chunk(body)?,
+                (Kind::EpochKeys, body) => {
+                    let keys = EpochKeys::decode(body).map_err(|_| BrokenLink::Malformed)?;
+                    return Ok(LinkMessage::Keys(keys));
+                }
                 (_, body) => match Control::decode(body).map_err(|_| BrokenLink::Malformed)? {
                     Control::Abort { round, reason } => {
                         return Ok(LinkMessage::Abort(Round(round), reason));

@@ -1,18 +1,20 @@
 //! The entry in the simulation: the real state machine between played connections.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use talaria_mixnet::admission::ClientId;
 use talaria_mixnet::entry::{Action, Entry, EntryConfig};
 use talaria_mixnet::net::link::LinkMessage;
 use talaria_mixnet::schedule::ScheduleConfig;
 use talaria_wire::control::Control;
+use talaria_wire::epoch::ChainKeys;
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Outcome, Replies, Submission,
 };
 use talaria_wire::network_file::{Network, NetworkVersion};
 use talaria_wire::params::PROTOCOL_VERSION;
-use talaria_wire::{Round, RoundShape, UnixMillis};
+use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 
 use super::net::{Net, Node, Payload};
 
@@ -20,6 +22,8 @@ pub(super) struct EntryNode {
     entry: Entry,
     shape: RoundShape,
     network: NetworkVersion,
+    keys: ChainKeys,
+    period_ms: NonZeroU64,
     seated: BTreeMap<usize, Seated>,
     pub(super) delivered: usize,
     pub(super) lost: usize,
@@ -36,6 +40,8 @@ impl EntryNode {
             entry: Entry::new(config, now),
             shape: network.shape(),
             network: network.version(),
+            keys: ChainKeys::new(network, HopIndex(0)),
+            period_ms: network.period_ms,
             seated: BTreeMap::new(),
             delivered: 0,
             lost: 0,
@@ -77,6 +83,11 @@ impl EntryNode {
             Err(reason) => Control::Refused { reason },
         };
         send(net, now, client, control.to_frame());
+        if answer.is_ok() {
+            for keys in self.keys.all() {
+                send(net, now, client, keys.to_frame());
+            }
+        }
         answer.is_ok()
     }
 
@@ -94,8 +105,17 @@ impl EntryNode {
         true
     }
 
-    pub(super) fn handle_link(&mut self, message: LinkMessage) {
+    pub(super) fn handle_link(&mut self, now: UnixMillis, message: LinkMessage, net: &mut Net) {
         match message {
+            LinkMessage::Keys(keys) => {
+                let frame = keys.to_frame();
+                let now_round = Round::at(now, self.period_ms);
+                if self.keys.take(keys, now_round).expect("honest hops announce what they may") {
+                    for client in self.seated.keys() {
+                        send(net, now, *client, frame.clone());
+                    }
+                }
+            }
             LinkMessage::Batch(round, replies) => self.entry.handle_returned(round, replies),
             LinkMessage::Abort(round, reason) => self.entry.handle_lost(round, reason),
         }

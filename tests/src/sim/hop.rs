@@ -2,11 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use talaria_deaddrop::{Tally, exchange};
+use talaria_mixnet::hop::keys::HopKeys;
 use talaria_mixnet::hop::noise::Noise;
 use talaria_mixnet::hop::replay::{NotRecorded, RoundGuard, RoundLog};
 use talaria_mixnet::hop::{Hop, HopLimits};
@@ -14,7 +17,8 @@ use talaria_mixnet::net::link::LinkMessage;
 use talaria_mixnet::round::{Round, Unmixed};
 use talaria_mixnet::schedule::ScheduleConfig;
 use talaria_wire::control::AbortReason;
-use talaria_wire::crypto::{OnionPublic, OnionSecret};
+use talaria_wire::crypto::IdentitySecret;
+use talaria_wire::epoch::EpochKeys;
 use talaria_wire::network_file::Network;
 use talaria_wire::onion::PeelContext;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, UnixMillis};
@@ -35,9 +39,13 @@ impl RoundLog for Disk {
 pub(super) struct HopNode {
     place: u8,
     last: bool,
-    secret: OnionSecret,
-    /// The onion keys of the hops after this one.
-    behind: Vec<OnionPublic>,
+    identity: Arc<IdentitySecret>,
+    keys: HopKeys,
+    /// When the keys have to be looked at again.
+    advances_at: UnixMillis,
+    /// What the server before has been told of keys.
+    announced: Vec<EpochKeys>,
+    period_ms: NonZeroU64,
     disk: Disk,
     book: Hop<Disk>,
     rng: ChaCha20Rng,
@@ -48,13 +56,18 @@ pub(super) struct HopNode {
 }
 
 impl HopNode {
-    pub(super) fn new(place: u8, secret: OnionSecret, network: &Network, seed: u64) -> Self {
+    pub(super) fn new(place: u8, own: &IdentitySecret, network: &Network, seed: u64) -> Self {
         let disk = Disk::default();
+        let own = IdentitySecret::from_bytes(&own.to_bytes()).expect("the bytes of a key");
+        let identity = Arc::new(own);
         Self {
             place,
             last: usize::from(place) + 1 == network.hops().len(),
-            secret,
-            behind: network.onion_keys().split_off(usize::from(place) + 1),
+            keys: HopKeys::new(identity.clone(), network, HopIndex(place)),
+            identity,
+            advances_at: UnixMillis(0),
+            announced: Vec::new(),
+            period_ms: network.period_ms,
             book: book(place, network, &disk),
             disk,
             rng: ChaCha20Rng::seed_from_u64(seed),
@@ -66,8 +79,16 @@ impl HopNode {
 
     pub(super) fn restart(&mut self, network: &Network) {
         self.book = book(self.place, network, &self.disk);
-        self.behind = network.onion_keys().split_off(usize::from(self.place) + 1);
+        // Keys are in memory only.
+        self.keys = HopKeys::new(self.identity.clone(), network, HopIndex(self.place));
+        self.advances_at = UnixMillis(0);
+        self.announced.clear();
         self.lost.clear();
+    }
+
+    /// The server before has connected anew.
+    pub(super) fn announce_again(&mut self) {
+        self.announced.clear();
     }
 
     /// The connection to the next hop broke.
@@ -96,6 +117,10 @@ impl HopNode {
                 Ok(None) => {}
                 Err(reason) => self.lost.push((round, reason)),
             },
+            LinkMessage::Keys(keys) => {
+                let now = RoundNumber::at(now, self.period_ms);
+                self.keys.learn(keys, now).expect("honest hops announce what they may");
+            }
             LinkMessage::Abort(round, reason) => {
                 if self.book.lost(round) {
                     self.lost.push((round, reason));
@@ -112,11 +137,12 @@ impl HopNode {
         batch: Batch,
         net: &mut Net,
     ) -> Result<(), AbortReason> {
+        let keys = self.keys.begin(number).ok_or(AbortReason::NoKeys)?;
         self.book.begin(number, &batch)?;
         *self.runs.entry(number).or_default() += 1;
         let closed = Round::arrived(number, batch);
         let hop = HopIndex(self.place);
-        let context = PeelContext::new(&self.secret, &self.behind, number, hop);
+        let context = PeelContext::new(&keys.secret, &keys.behind, number, hop);
         let peeled = closed.peel(&context, Noise::none(), &mut self.rng);
         let (onions, away) = peeled.mix().forward();
         self.book.depart(now, away)?;
@@ -148,11 +174,22 @@ impl HopNode {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.book.poll_timeout()
+        self.book.poll_timeout().into_iter().chain([self.advances_at]).min()
     }
 
     pub(super) fn flush(&mut self, now: UnixMillis, net: &mut Net) {
         let before = self.before();
+        if self.advances_at <= now {
+            let round = RoundNumber::at(now, self.period_ms);
+            self.keys.advance(round, &mut self.rng);
+            self.advances_at = self.keys.next_advance(round).starts_at(self.period_ms);
+        }
+        let announcements = self.keys.announcements();
+        for keys in announcements.iter().filter(|keys| !self.announced.contains(keys)) {
+            let message = Payload::Link(LinkMessage::Keys(keys.clone()));
+            net.send(now, Node::Hop(self.place), before, message);
+        }
+        self.announced = announcements;
         for (round, reason) in self.lost.drain(..) {
             let abort = Payload::Link(LinkMessage::Abort(round, reason));
             net.send(now, Node::Hop(self.place), before, abort);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chacha20::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 use talaria_mixnet::net::link::LinkMessage;
-use talaria_wire::frame::{BATCH_HEAD_LEN, CHUNK_LEN, HEADER_LEN};
+use talaria_wire::frame::{BATCH_HEAD_LEN, CHUNK_LEN, HEADER_LEN, Kind};
 use talaria_wire::{Batch, UnixMillis};
 
 use super::observer::Observation;
@@ -39,6 +39,15 @@ impl Payload {
                 2 * HEADER_LEN + BATCH_HEAD_LEN + body + body.div_ceil(CHUNK_LEN) * HEADER_LEN
             }
             Self::Link(LinkMessage::Abort(..)) => HEADER_LEN,
+            Self::Link(LinkMessage::Keys(keys)) => keys.to_frame().len(),
+        }
+    }
+
+    /// Faults spare keys: a connection that lost them would be made anew, and carry them again.
+    fn is_keys(&self) -> bool {
+        match self {
+            Self::Frame(frame) => frame.first() == Some(&(Kind::EpochKeys as u8)),
+            Self::Link(message) => matches!(message, LinkMessage::Keys(_)),
         }
     }
 
@@ -51,6 +60,7 @@ impl Payload {
             Self::Link(LinkMessage::Abort(round, reason)) => {
                 Self::Link(LinkMessage::Abort(*round, *reason))
             }
+            Self::Link(LinkMessage::Keys(keys)) => Self::Link(LinkMessage::Keys(keys.clone())),
         }
     }
 }
@@ -135,6 +145,7 @@ impl Net {
         let delay = self.delays.random_range(5..=40);
         let envelope = Envelope { from, to, payload };
         let fate = match &mut self.fault {
+            Some(_) if envelope.payload.is_keys() => Fate::Pass,
             Some(fault) => fault(&envelope, &mut self.faults),
             None => Fate::Pass,
         };

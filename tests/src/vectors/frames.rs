@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use talaria_wire::batch::Batch;
+use talaria_wire::epoch::{EPOCH_KEYS_HEAD_LEN, EpochKeys, SIGNED_KEY_LEN};
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Outcome, Replies, Submission,
 };
@@ -62,6 +63,7 @@ enum Fields {
     Replies { round: u64, outcome: u8, replies: Hex },
     BatchHead { round: u64, slots: u32, slot_len: u16 },
     Chunk { piece: Hex },
+    EpochKeys { epoch: u64, first: u8, keys: Vec<Hex> },
 }
 
 impl VectorFile for Vectors {
@@ -129,6 +131,12 @@ impl Fields {
             Self::BatchHead { round, slots, slot_len } => {
                 BatchHead { round: Round(*round), slots: *slots, slot_len: *slot_len }.to_frame()
             }
+            Self::EpochKeys { epoch, first, keys } => {
+                let count = u8::try_from(keys.len()).expect("a short chain");
+                let mut body = [&epoch.to_be_bytes()[..], &[*first, count]].concat();
+                keys.iter().for_each(|key| body.extend_from_slice(&key.0));
+                EpochKeys::decode(&body).expect("keys of their length").to_frame()
+            }
             Self::Chunk { piece } => {
                 let batch = Batch::from_bytes(1, piece.0.clone()).expect("slots of one byte");
                 chunks(&batch).flat_map(|(head, piece)| [&head, piece].concat()).collect()
@@ -166,6 +174,11 @@ fn parse(frame: &[u8], from: From, shape: RoundShape) -> Result<Fields, RefusedB
             slots: it.slots,
             slot_len: it.slot_len,
         }),
+        Kind::EpochKeys => EpochKeys::decode(body).map(|it| Fields::EpochKeys {
+            epoch: it.epoch.0,
+            first: it.first.0,
+            keys: body[EPOCH_KEYS_HEAD_LEN..].chunks(SIGNED_KEY_LEN).map(Hex::from).collect(),
+        }),
         Kind::Chunk => Ok(Fields::Chunk { piece: body.into() }),
         Kind::Control => return Err(RefusedBy::Body),
     };
@@ -200,7 +213,14 @@ fn fields(shape: RoundShape) -> Vec<(From, Fields)> {
         (From::Link, Fields::BatchHead { round, slots: 70_000, slot_len: 672 }),
         (From::Link, Fields::Chunk { piece: draw::<40>(&mut rng).into() }),
         (From::Entry, Fields::Announcement { round, opens_in_ms: 1505, closes_in_ms: 3500 }),
+        (From::Entry, keys(14_062_501, 0, 1, &mut rng)),
+        (From::Link, keys(14_062_502, 1, 2, &mut rng)),
     ]
+}
+
+fn keys(epoch: u64, first: u8, count: usize, rng: &mut impl rand::Rng) -> Fields {
+    let keys = (0..count).map(|_| draw::<SIGNED_KEY_LEN>(rng).into()).collect();
+    Fields::EpochKeys { epoch, first, keys }
 }
 
 fn bad(shape: RoundShape, good: &[Good]) -> Vec<Bad> {
@@ -219,7 +239,7 @@ fn bad(shape: RoundShape, good: &[Good]) -> Vec<Bad> {
         frame
     };
     vec![
-        bad("a kind that does not exist", From::Link, vec![6, 0, 0, 0]),
+        bad("a kind that does not exist", From::Link, vec![7, 0, 0, 0]),
         bad("a control frame that is too long", From::Client, vec![0, 0, 0x10, 1]),
         bad("an announcement from a client", From::Client, good[0].frame.0.clone()),
         bad("a submission from the entry", From::Entry, good[1].frame.0.clone()),
@@ -231,6 +251,10 @@ fn bad(shape: RoundShape, good: &[Good]) -> Vec<Bad> {
         bad("a batch head that is too short", From::Link, short(5)),
         bad("a chunk without bytes", From::Link, vec![5, 0, 0, 0]),
         bad("a chunk that is too long", From::Link, vec![5, 1, 0, 1]),
+        bad("a number of keys that does not fit", From::Link, changed(9, 13, 2)),
+        bad("keys of no hop", From::Link, changed(9, 13, 0)),
+        bad("keys of more hops than there are", From::Entry, good[10].frame.0.clone()),
+        bad("keys from a client", From::Client, good[9].frame.0.clone()),
         bad("an outcome that does not exist", From::Entry, changed(2, 12, 3)),
         bad("a reserved byte that is not zero", From::Entry, changed(2, 19, 1)),
     ]

@@ -1,5 +1,6 @@
 //! What comes out of verification: a network that may be used, and a version that is known.
 
+use std::num::NonZeroU32;
 use std::ops::Deref;
 
 use super::signed::hop_signers;
@@ -120,6 +121,12 @@ impl Network {
     #[must_use]
     pub fn hops(&self) -> &[HopInfo] {
         &self.0.terms().hops
+    }
+
+    /// Rounds of an epoch.
+    #[must_use]
+    pub fn epoch_rounds(&self) -> NonZeroU32 {
+        NonZeroU32::new(self.epoch_rounds).expect("an epoch has at least MIN_ONION_EPOCH rounds")
     }
 
     /// The onion keys of the chain, first hop first.
