@@ -3,4 +3,5 @@
 pub mod fuzz;
 pub mod real;
 pub mod sim;
+pub mod statistics;
 pub mod vectors;

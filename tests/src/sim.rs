@@ -5,9 +5,11 @@
 //! run is a function of its seed: two runs with the same seed differ only where the scenario
 //! makes them differ, which is what the comparison of traces rests on.
 
+mod attack;
 mod client;
 mod entry;
 mod hop;
+pub mod liar;
 pub mod net;
 pub mod observer;
 mod seeds;
@@ -17,7 +19,9 @@ use std::collections::BTreeMap;
 use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
-use talaria_wire::network_file::{EntryInfo, HopInfo, Network, NetworkFile, Terms, Validity};
+use talaria_wire::network_file::{
+    EntryInfo, HopInfo, Network, NetworkFile, Noise, Terms, Validity,
+};
 use talaria_wire::{Round, UnixMillis};
 
 pub use client::{Counted, Heard};
@@ -26,7 +30,7 @@ pub use seeds::each_seed;
 use client::ClientNode;
 use entry::EntryNode;
 use hop::HopNode;
-use net::{Envelope, Event, Fate, Net, Node, Payload};
+use net::{Envelope, Event, Net, Node, Payload};
 use observer::Observation;
 
 /// When every simulation starts: any time will do.
@@ -45,13 +49,21 @@ pub struct Setting {
     pub clients: usize,
     /// Length of a round in milliseconds.
     pub period_ms: u64,
+    /// What each hop but the last adds to a round.
+    pub noise: Noise,
 }
 
 impl Setting {
-    /// Two hops and rounds of a second.
+    /// Two hops, rounds of a second and no noise.
     #[must_use]
     pub fn new(seed: u64, clients: usize) -> Self {
-        Self { seed, hops: 2, clients, period_ms: 1000 }
+        Self { seed, hops: 2, clients, period_ms: 1000, noise: Noise::NONE }
+    }
+
+    /// The same with `onions` noise onions (T) of each hop but the last, and α = `alpha_tenths`/10.
+    #[must_use]
+    pub fn with_noise(self, onions: u32, alpha_tenths: u8) -> Self {
+        Self { noise: Noise { onions, alpha_tenths, goal: None }, ..self }
     }
 }
 
@@ -64,6 +76,8 @@ pub struct World {
     entry: EntryNode,
     hops: Vec<HopNode>,
     clients: Vec<ClientNode>,
+    /// Connections that an error or a silence ended.
+    broken_off: usize,
 }
 
 impl World {
@@ -90,21 +104,12 @@ impl World {
             operators,
             hops,
             clients,
+            broken_off: 0,
         };
         for client in 0..setting.clients {
             world.connect(client);
         }
         world
-    }
-
-    /// Decides from now on what happens to everything that travels.
-    pub fn fault(&mut self, fault: impl FnMut(&Envelope, &mut ChaCha20Rng) -> Fate + 'static) {
-        self.net.fault = Some(Box::new(fault));
-    }
-
-    /// Nothing goes wrong any more.
-    pub fn heal(&mut self) {
-        self.net.fault = None;
     }
 
     /// Both open the conversation with each other.
@@ -293,12 +298,6 @@ impl World {
         &self.hops[usize::from(place)].runs
     }
 
-    /// How often the last hop saw this many dead drops touched once, twice and more often.
-    #[must_use]
-    pub fn tallies(&self) -> &[talaria_deaddrop::Tally] {
-        self.hops.last().map_or(&[], |hop| &hop.tallies)
-    }
-
     fn next_time(&self) -> Option<UnixMillis> {
         let hops = self.hops.iter().filter_map(HopNode::poll_timeout);
         let clients = self.clients.iter().filter_map(ClientNode::poll_timeout);
@@ -395,6 +394,7 @@ impl World {
 
     /// A connection ends, and the client comes back after a while.
     fn break_off(&mut self, client: usize) {
+        self.broken_off += 1;
         self.disconnect(client);
         self.connect_soon(client);
     }
@@ -433,6 +433,7 @@ impl Operators {
         let validity = Validity { from: UnixMillis(0), until: END };
         let mut terms = Terms::first("simulated", validity, entry, hops.collect());
         terms.period_ms = setting.period_ms.try_into().expect("a round lasts some time");
+        terms.noise = setting.noise;
         self.sign(terms).verify(START, None).expect("everybody has signed")
     }
 

@@ -7,7 +7,8 @@ use talaria_mixnet::admission::ClientId;
 use talaria_mixnet::entry::{Action, Entry, EntryConfig};
 use talaria_mixnet::net::link::LinkMessage;
 use talaria_mixnet::schedule::ScheduleConfig;
-use talaria_wire::control::Control;
+use talaria_wire::control::{AbortReason, Control};
+use talaria_wire::crypto::OnionPublic;
 use talaria_wire::epoch::ChainKeys;
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Outcome, Replies, Submission,
@@ -27,6 +28,7 @@ pub(super) struct EntryNode {
     seated: BTreeMap<usize, Seated>,
     pub(super) delivered: usize,
     pub(super) lost: usize,
+    pub(super) failures: BTreeMap<Round, AbortReason>,
 }
 
 impl EntryNode {
@@ -45,7 +47,13 @@ impl EntryNode {
             seated: BTreeMap::new(),
             delivered: 0,
             lost: 0,
+            failures: BTreeMap::new(),
         }
+    }
+
+    /// The keys of `round`, which have to be known.
+    pub(super) fn onion_keys(&self, round: Round) -> Vec<OnionPublic> {
+        self.keys.of_round(round).expect("the keys have been announced").to_vec()
     }
 
     /// Takes a frame; `false` if the connection has to end.
@@ -157,6 +165,9 @@ impl EntryNode {
                 }
                 Action::Deliver { round, seats, replies, next } => {
                     let next = next.and_then(|next| next.announcement(now));
+                    if let Err(reason) = &replies {
+                        self.failures.insert(round, *reason);
+                    }
                     *(if replies.is_ok() { &mut self.delivered } else { &mut self.lost }) += 1;
                     for (client, seated) in &mut self.seated {
                         let Some(seat) = seats.get(&seated.id) else { continue };

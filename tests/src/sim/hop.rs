@@ -11,19 +11,22 @@ use rand::SeedableRng;
 use talaria_deaddrop::{Tally, exchange};
 use talaria_mixnet::hop::keys::HopKeys;
 use talaria_mixnet::hop::noise::Noise;
+use talaria_mixnet::hop::noise::pairs::PairDistribution;
 use talaria_mixnet::hop::replay::{NotRecorded, RoundGuard, RoundLog};
 use talaria_mixnet::hop::{Hop, HopLimits};
 use talaria_mixnet::net::link::LinkMessage;
 use talaria_mixnet::round::{Round, Unmixed};
 use talaria_mixnet::schedule::ScheduleConfig;
 use talaria_wire::control::AbortReason;
-use talaria_wire::crypto::IdentitySecret;
+use talaria_wire::crypto::onion_key::detected_backend;
+use talaria_wire::crypto::{IdentitySecret, OnionPublic};
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::network_file::Network;
-use talaria_wire::onion::PeelContext;
+use talaria_wire::onion::{PeelContext, SealContext};
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, UnixMillis};
 
-use super::net::{Net, Node, Payload};
+use super::liar::{Liar, Moment};
+use super::net::{Envelope, Event, Net, Node, Payload};
 
 /// The record of rounds: it survives restarts, as a disk does.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +44,8 @@ pub(super) struct HopNode {
     last: bool,
     identity: Arc<IdentitySecret>,
     keys: HopKeys,
+    /// The keys of the hops after this one, in the last round that was begun.
+    behind: Vec<OnionPublic>,
     /// When the keys have to be looked at again.
     advances_at: UnixMillis,
     /// What the server before has been told of keys.
@@ -49,10 +54,17 @@ pub(super) struct HopNode {
     disk: Disk,
     book: Hop<Disk>,
     rng: ChaCha20Rng,
+    /// None: it adds no noise.
+    pub(super) noise: Option<PairDistribution>,
+    pub(super) liar: Liar,
     /// What is to be told to the server before this one.
     lost: Vec<(RoundNumber, AbortReason)>,
     pub(super) runs: BTreeMap<RoundNumber, usize>,
     pub(super) tallies: Vec<Tally>,
+    /// The requests of every round, if they are to be kept.
+    pub(super) requests: Option<Vec<Batch>>,
+    /// How much of its noise did not come back as it must, for each round that came back.
+    pub(super) altered: BTreeMap<RoundNumber, usize>,
 }
 
 impl HopNode {
@@ -64,6 +76,7 @@ impl HopNode {
             place,
             last: usize::from(place) + 1 == network.hops().len(),
             keys: HopKeys::new(identity.clone(), network, HopIndex(place)),
+            behind: Vec::new(),
             identity,
             advances_at: UnixMillis(0),
             announced: Vec::new(),
@@ -71,9 +84,13 @@ impl HopNode {
             book: book(place, network, &disk),
             disk,
             rng: ChaCha20Rng::seed_from_u64(seed),
+            noise: noise(place, network),
+            liar: Liar::honest(!seed),
             lost: Vec::new(),
             runs: BTreeMap::new(),
             tallies: Vec::new(),
+            requests: None,
+            altered: BTreeMap::new(),
         }
     }
 
@@ -112,11 +129,11 @@ impl HopNode {
                     self.lost.push((round, reason));
                 }
             }
-            LinkMessage::Batch(round, replies) => match self.book.returned(round, replies) {
-                Ok(Some(unmixed)) => self.answer(now, unmixed, net),
-                Ok(None) => {}
-                Err(reason) => self.lost.push((round, reason)),
-            },
+            LinkMessage::Batch(round, replies) => {
+                if let Err(reason) = self.returned(now, round, replies, net) {
+                    self.lost.push((round, reason));
+                }
+            }
             LinkMessage::Keys(keys) => {
                 let now = RoundNumber::at(now, self.period_ms);
                 self.keys.learn(keys, now).expect("honest hops announce what they may");
@@ -139,20 +156,48 @@ impl HopNode {
     ) -> Result<(), AbortReason> {
         let keys = self.keys.begin(number).ok_or(AbortReason::NoKeys)?;
         self.book.begin(number, &batch)?;
+        self.behind.clone_from(&keys.behind);
         *self.runs.entry(number).or_default() += 1;
+        let noise = self.make_noise(number);
         let closed = Round::arrived(number, batch);
         let hop = HopIndex(self.place);
-        let context = PeelContext::new(&keys.secret, &keys.behind, number, hop);
-        let peeled = closed.peel(&context, Noise::none(), &mut self.rng);
+        let context = PeelContext::new(&keys.secret, &self.behind, number, hop);
+        let peeled = closed.peel(&context, noise, &mut self.rng);
         let (onions, away) = peeled.mix().forward();
         self.book.depart(now, away)?;
+        let (onions, late_ms) = self.lie(Moment::Onward, number, onions);
         if !self.last {
-            let batch = Payload::Link(LinkMessage::Batch(number, onions));
-            net.send(now, Node::Hop(self.place), Node::Hop(self.place + 1), batch);
+            self.send(now, late_ms, Node::Hop(self.place + 1), number, onions, net);
             return Ok(());
+        }
+        if let Some(requests) = &mut self.requests {
+            requests.push(onions.clone());
         }
         let (replies, tally) = exchange(onions).map_err(|_| AbortReason::BadBatch)?;
         self.tallies.push(tally);
+        self.returned(now, number, replies, net)
+    }
+
+    fn make_noise(&mut self, number: RoundNumber) -> Noise {
+        let Some(distribution) = &self.noise else { return Noise::none() };
+        let pairs = distribution.sample(&mut self.rng) as usize;
+        let context = seal_context(self.place, &self.behind, number);
+        Noise::make(distribution.noise_onions() as usize, pairs, &context, &mut self.rng)
+    }
+
+    fn lie(&mut self, moment: Moment, number: RoundNumber, batch: Batch) -> (Batch, u64) {
+        let context = seal_context(self.place, &self.behind, number);
+        self.liar.pass(moment, number, batch, &context)
+    }
+
+    fn returned(
+        &mut self,
+        now: UnixMillis,
+        number: RoundNumber,
+        replies: Batch,
+        net: &mut Net,
+    ) -> Result<(), AbortReason> {
+        let (replies, _) = self.lie(Moment::Returning, number, replies);
         if let Some(unmixed) = self.book.returned(number, replies)? {
             self.answer(now, unmixed, net);
         }
@@ -161,9 +206,29 @@ impl HopNode {
 
     fn answer(&mut self, now: UnixMillis, unmixed: Round<Unmixed>, net: &mut Net) {
         let number = unmixed.number();
+        self.altered.insert(number, unmixed.altered_noise());
         let replies = unmixed.seal(&mut self.rng).into_replies();
-        let batch = Payload::Link(LinkMessage::Batch(number, replies));
-        net.send(now, Node::Hop(self.place), self.before(), batch);
+        let (replies, late_ms) = self.lie(Moment::Back, number, replies);
+        self.send(now, late_ms, self.before(), number, replies, net);
+    }
+
+    /// What is late does not hold up what is sent after it.
+    fn send(
+        &self,
+        now: UnixMillis,
+        late_ms: u64,
+        to: Node,
+        number: RoundNumber,
+        batch: Batch,
+        net: &mut Net,
+    ) {
+        let (from, payload) =
+            (Node::Hop(self.place), Payload::Link(LinkMessage::Batch(number, batch)));
+        if late_ms == 0 {
+            net.send(now, from, to, payload);
+        } else {
+            net.schedule(now.plus(late_ms), Event::Arrives(Envelope { from, to, payload }));
+        }
     }
 
     pub(super) fn handle_timeout(&mut self, now: UnixMillis, net: &mut Net) {
@@ -199,6 +264,20 @@ impl HopNode {
     fn before(&self) -> Node {
         self.place.checked_sub(1).map_or(Node::Entry, Node::Hop)
     }
+}
+
+/// What onions are sealed for that the hop in `place` makes.
+fn seal_context(place: u8, behind: &[OnionPublic], round: RoundNumber) -> SealContext<'_> {
+    SealContext { chain: behind, first: HopIndex(place + 1), round, backend: detected_backend() }
+}
+
+/// Every hop but the last adds what the network file says.
+fn noise(place: u8, network: &Network) -> Option<PairDistribution> {
+    let (noise, last) = (network.noise, usize::from(place) + 1 == network.hops().len());
+    (noise.onions > 0 && !last).then(|| {
+        PairDistribution::new(noise.onions, f64::from(noise.alpha_tenths) / 10.0)
+            .expect("noise within the limits of a network file")
+    })
 }
 
 fn book(place: u8, network: &Network, disk: &Disk) -> Hop<Disk> {
