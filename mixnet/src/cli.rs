@@ -5,6 +5,7 @@ mod display;
 mod network;
 mod operator;
 mod plan;
+mod probe;
 mod up;
 
 use std::net::SocketAddr;
@@ -86,6 +87,9 @@ enum Command {
     },
     /// Measure how many messages and clients this machine can serve.
     Bench(bench::BenchArgs),
+    /// Check the chain from this server on, link by link, and say which one is at fault.
+    #[command(after_help = probe::HELP)]
+    Probe(probe::ProbeArgs),
     /// Find the noise for a privacy goal, or what given noise is worth, and what it costs.
     Plan(plan::PlanArgs),
     /// Print the versions of the program and of its protocol.
@@ -182,6 +186,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Entry { command } => operator::entry(command, cli.json),
         Command::Network { command } => network::run(command, cli.json),
         Command::Bench(args) => bench::bench(&args, cli.json),
+        Command::Probe(args) => on_runtime(probe::probe(args, cli.json)),
         Command::Plan(args) => plan::plan(&args, cli.json),
         Command::Version => {
             display.version(env!("CARGO_PKG_VERSION"), PROTOCOL_VERSION);

@@ -144,6 +144,12 @@ impl<L: RoundLog> Hop<L> {
         self.draining = true;
     }
 
+    /// The last round that was taken on, in this life or an earlier one.
+    #[must_use]
+    pub fn last_round(&self) -> Option<RoundNumber> {
+        self.guard.last()
+    }
+
     /// How many rounds are being worked on or away.
     #[must_use]
     pub fn rounds(&self) -> usize {

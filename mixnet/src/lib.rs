@@ -8,6 +8,7 @@ pub mod chain;
 pub mod entry;
 pub mod hop;
 pub mod privacy;
+pub mod probe;
 pub mod round;
 pub mod schedule;
 

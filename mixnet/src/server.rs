@@ -26,6 +26,7 @@ use crate::keys::{self, KeyError};
 use crate::net::entry::EntryNodeConfig;
 use crate::net::hop::HopConfig;
 use crate::net::link::OnwardConfig;
+use crate::net::probe::Vantage;
 use crate::net::report::Reports;
 use crate::net::round_log::{BadRoundLog, RoundFile};
 use crate::net::shutdown::{self, Shutdown};
@@ -142,6 +143,22 @@ impl Roles {
             let _ = writeln!(text, "hop {} on {address}", hop.place);
         }
         text
+    }
+
+    /// From where each role can probe the chain: the entry first, then the hops in their order.
+    #[must_use]
+    pub fn into_vantages(self) -> Vec<Vantage> {
+        let entry = self.entry.map(|(listen, config)| Vantage {
+            hop: None,
+            listen,
+            onward: Some(config.onward),
+        });
+        let hops = self.hops.into_iter().map(|(listen, config)| Vantage {
+            hop: Some(config.place),
+            listen,
+            onward: config.onward,
+        });
+        entry.into_iter().chain(hops).collect()
     }
 
     /// Listens on every address.

@@ -23,6 +23,7 @@ use talaria_wire::params::{
     MIN_PERIOD_MS, ONIONS_PER_LANE, PEER_MESSAGE_LEN, PROTOCOL_VERSION, TAG_LEN,
 };
 use talaria_wire::peer_message::{BODY_LEN, MAC_LABEL, PLAINTEXT_LEN, SIGNATURE_LABEL, SIGNED_LEN};
+use talaria_wire::probe::PROGRAM_MAX;
 use talaria_wire::{Hops, RoundShape};
 
 macro_rules! named {
@@ -74,6 +75,7 @@ fn constants() -> BTreeMap<String, u64> {
         SIGNED_KEY_LEN,
         EPOCH_KEYS_HEAD_LEN,
         EPOCHS_AHEAD,
+        PROGRAM_MAX,
         EPOCH_ROUNDS,
         NAME_MAX_CHARS,
         TEXT_MAX,

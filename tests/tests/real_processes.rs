@@ -95,6 +95,16 @@ fn every_role_ends_in_order() {
 }
 
 #[test]
+fn a_hop_ends_in_order_while_the_servers_before_it_go_on() {
+    let mut chain = Chain::start();
+    chain.processes[3].wait_for_event("round");
+    for role in [1, 0, 2, 3] {
+        chain.processes[role].signal("TERM");
+        assert_eq!(chain.processes[role].wait().code(), Some(0), "{}", ROLES[role]);
+    }
+}
+
+#[test]
 fn configurations_are_checked_and_mistakes_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -614,12 +614,19 @@ REASONS = {
               "WrongCount", "NoKeys", "ShuttingDown"},
     "Goodbye": {"ShuttingDown", "Idle", "Protocol"},
 }
+LINK_STATES = {
+    "Last", "Up", "Starting", "NoAddress", "NobodyListens", "Unreachable", "TimedOut",
+    "Silent", "AnotherKey", "KeyRefused", "NoLink", "Version", "Network", "Outdated", "Behind", "Forked",
+    "Full", "ShuttingDown", "Broken", "Malformed",
+}
 MESSAGES = {
     "Hello": ["protocol", "network", "sequence", "version"],
     "Welcome": ["protocol"],
     "Refused": ["reason"],
     "Abort": ["round", "reason"],
     "Goodbye": ["reason"],
+    "Probe": ["id"],
+    "Report": ["id", "hop", "round_trip_us", "round", "sequence", "version", "program", "link"],
 }
 
 
@@ -690,6 +697,12 @@ def decode_control(body):
             "network": is_hash,
             "version": is_hash,
             "reason": lambda v: v in REASONS[name],
+            "id": lambda v: type(v) is int,
+            "hop": lambda v: type(v) is int and v < 1 << 8,
+            "round_trip_us": lambda v: type(v) is int and v < 1 << 32,
+            "program": lambda v: isinstance(v, str) and 1 <= len(v) <= 31
+            and all("!" <= char <= "~" for char in v),
+            "link": lambda v: v in LINK_STATES,
         }[field]
         if not good(value):
             raise Bad(field)

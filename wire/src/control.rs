@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::frame::{CONTROL_MAX, HEADER_LEN, Header, Kind};
 use crate::network_file::{NetworkId, NetworkVersion, VersionHash};
 use crate::params::PROTOCOL_VERSION;
+use crate::probe::HopStatus;
 
 /// Everything that a control frame can say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,13 @@ pub enum Control {
         /// Why.
         reason: Farewell,
     },
+    /// On a link, away from the clients: how is this hop, and how are those behind it?
+    Probe {
+        /// Chosen by who asks, to tell the reports that follow from others.
+        id: u64,
+    },
+    /// On a link, towards the clients: how one hop is.
+    Report(HopStatus),
 }
 
 /// Why a hello was refused.
@@ -185,6 +193,7 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::LinkState;
     use proptest::prelude::*;
 
     fn all() -> Vec<Control> {
@@ -198,6 +207,17 @@ mod tests {
             Control::Refused { reason: Refusal::Network },
             Control::Abort { round: u64::MAX, reason: AbortReason::WrongCount },
             Control::Goodbye { reason: Farewell::ShuttingDown },
+            Control::Probe { id: u64::MAX },
+            Control::Report(HopStatus {
+                id: 1 << 40,
+                hop: 2,
+                round_trip_us: 70_000,
+                round: 900_000_070,
+                sequence: 3,
+                version: VersionHash([8; 32]),
+                program: "0.1.0".to_owned().try_into().unwrap(),
+                link: LinkState::NobodyListens,
+            }),
         ]
     }
 
@@ -233,7 +253,7 @@ mod tests {
         }
 
         #[test]
-        fn mutated_messages_do_not_panic(which in 0usize..5, at: usize, with: u8) {
+        fn mutated_messages_do_not_panic(which in 0usize..7, at: usize, with: u8) {
             let mut body = all()[which].to_frame()[HEADER_LEN..].to_vec();
             let at = at % body.len();
             body[at] = with;

@@ -16,6 +16,7 @@ pub mod network_file;
 pub mod onion;
 pub mod params;
 pub mod peer_message;
+pub mod probe;
 
 pub use batch::Batch;
 pub use dead_drop::{DeadDropId, ExchangeRequest};

@@ -53,6 +53,12 @@ impl<L: RoundLog> RoundGuard<L> {
         Self { last, log }
     }
 
+    /// The last round that has run.
+    #[must_use]
+    pub fn last(&self) -> Option<Round> {
+        self.last
+    }
+
     /// Lets `round` run, once.
     ///
     /// # Errors

@@ -153,12 +153,11 @@ impl Reception {
         tcp.set_nodelay(true)?;
         let (reader, mut writer) = split(acceptor.accept(tcp).await?);
         let mut frames = FrameReader::new(reader, Accepts::FromClient(self.shape));
-        let answer = match read_hello(&mut frames, &self.network).await? {
-            Ok(()) => Guest::admit(&self.door),
-            Err(reason) => Err(reason),
-        };
-        // Subscribed before the welcome, so that no announcement falls between the two.
+        let answer = read_hello(&mut frames, &self.network).await?;
+        // Subscribed before there is a place, so that whoever has one hears every announcement, and
+        // that the entry stops.
         let news = self.news.subscribe();
+        let answer = answer.and_then(|()| Guest::admit(&self.door));
         let guest = answer_hello(&mut writer, answer).await?;
         let keys: Vec<u8> = lock(&self.keys).all().flat_map(EpochKeys::to_frame).collect();
         write(&mut writer, &keys).await?;
@@ -314,6 +313,8 @@ impl Rounds {
                 entry.handle_lost(round, reason);
             }
             LinkEvent::Message(LinkMessage::Keys(_)) => {}
+            // A running entry asks nobody; probes have connections of their own.
+            LinkEvent::Message(LinkMessage::Probe(_) | LinkMessage::Report(_)) => {}
             LinkEvent::Down => entry.handle_link_lost(),
         }
     }

@@ -3,6 +3,8 @@
 //! The heavy steps run on a thread pool, never on the async threads. Each round is a task of its
 //! own; what may run and what is waited for is in the [`Hop`] book.
 
+mod probing;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +22,7 @@ use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape};
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, error, info, warn};
@@ -39,6 +42,7 @@ use crate::hop::noise::NoiseSource;
 use crate::hop::replay::RoundGuard;
 use crate::hop::{Hop, HopLimits};
 use crate::round::{Round, Unmixed};
+use probing::Probing;
 
 /// Connections that a hop holds at once: one is needed, a few more let a restarted server before
 /// it come back while its old connection has not been missed yet.
@@ -97,6 +101,7 @@ struct Node {
     unanswered: AtomicUsize,
     changed: Notify,
     reports: Reports,
+    probing: Probing,
 }
 
 /// Counts a round as unanswered until it is dropped.
@@ -156,6 +161,7 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
         unanswered: AtomicUsize::new(0),
         changed: Notify::new(),
         reports,
+        probing: Probing::new(config.place),
     });
     info!(hop = %node.place, "hop ready");
     tokio::select! {
@@ -189,12 +195,15 @@ async fn drained(node: &Node, mut shutdown: Shutdown) {
 
 async fn accept(node: Arc<Node>, listener: TcpListener, acceptor: TlsAcceptor) {
     let places = Arc::new(Semaphore::new(MAX_LINKS));
+    // Dropped with this future: a link to a server that goes on must not keep the hop from ending.
+    let mut links = JoinSet::new();
     loop {
+        while links.try_join_next().is_some() {}
         let Ok(place) = places.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((tcp, _)) => {
                 let (node, acceptor) = (node.clone(), acceptor.clone());
-                tokio::spawn(async move {
+                links.spawn(async move {
                     serve(node, acceptor, tcp).await;
                     drop(place);
                 });
@@ -302,6 +311,9 @@ async fn take_batches(
             Ok(LinkMessage::Abort(round, _)) => node.lost(round, AbortReason::Unreachable),
             // Keys come from the other side only.
             Ok(LinkMessage::Keys(_)) => return BrokenLink::Malformed,
+            Ok(LinkMessage::Probe(id)) => node.probed(id, &answers),
+            // Reports come from the other side.
+            Ok(LinkMessage::Report(_)) => {}
             Err(error) => return error,
         }
     }
@@ -530,11 +542,14 @@ impl Node {
         }
     }
 
-    fn handle_event(&self, event: LinkEvent) {
+    fn handle_event(self: &Arc<Self>, event: LinkEvent) {
         match event {
             LinkEvent::Message(LinkMessage::Batch(round, replies)) => self.returned(round, replies),
             LinkEvent::Message(LinkMessage::Abort(round, reason)) => self.lost(round, reason),
             LinkEvent::Message(LinkMessage::Keys(keys)) => self.learn(keys),
+            LinkEvent::Message(LinkMessage::Report(status)) => self.reported(status),
+            // Probes come from the other side.
+            LinkEvent::Message(LinkMessage::Probe(_)) => {}
             LinkEvent::Down => {
                 let away = self.book().hop.lost_all_away();
                 for round in away {
@@ -546,7 +561,7 @@ impl Node {
 }
 
 /// Takes what comes back from the next hop, and gives up what does not.
-async fn drive(node: &Node, mut events: Option<mpsc::Receiver<LinkEvent>>) {
+async fn drive(node: &Arc<Node>, mut events: Option<mpsc::Receiver<LinkEvent>>) {
     loop {
         let changed = node.changed.notified();
         let deadline = node.book().hop.poll_timeout();

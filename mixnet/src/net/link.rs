@@ -15,21 +15,25 @@ use talaria_wire::frame::{Accepts, Kind};
 use talaria_wire::link::{Assembly, BatchHead, LinkError, chunks};
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::probe::{HopStatus, LinkState};
 use talaria_wire::{Batch, Round};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, split};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tracing::{debug, info, warn};
 
+use super::fault::state_of;
 use super::frames::{FrameReader, ReadError, write};
 use super::greeting::{GreetingError, read_control};
 use super::{HANDSHAKE, tls};
 
 /// Batches that wait to be written to one link.
 const QUEUE: usize = 8;
+/// Probes that wait to be passed on.
+const PROBES: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -42,6 +46,10 @@ pub enum LinkMessage {
     Abort(Round, AbortReason),
     /// Towards the entry: the keys of an epoch, from the sender to the end of the chain.
     Keys(EpochKeys),
+    /// Onward: how is the chain from here on?
+    Probe(u64),
+    /// Back: how one hop is.
+    Report(HopStatus),
 }
 
 /// What the near side learns from its link.
@@ -56,9 +64,15 @@ pub enum LinkEvent {
 /// Why a link broke.
 #[derive(Debug, Error)]
 pub enum BrokenLink {
+    /// The name of the peer's machine cannot be resolved.
+    #[error("cannot find the address: {0}")]
+    Resolve(#[source] std::io::Error),
     /// The peer cannot be reached.
     #[error("cannot connect: {0}")]
     Connect(#[source] std::io::Error),
+    /// There is no TLS with the peer.
+    #[error("cannot connect: {0}")]
+    Tls(#[source] std::io::Error),
     /// The handshake or the greeting took too long.
     #[error("the peer does not answer")]
     Silent,
@@ -102,6 +116,10 @@ pub async fn write_message(
             write(writer, &Control::Abort { round: round.0, reason: *reason }.to_frame()).await
         }
         LinkMessage::Keys(keys) => write(writer, &keys.to_frame()).await,
+        LinkMessage::Probe(id) => write(writer, &Control::Probe { id: *id }.to_frame()).await,
+        LinkMessage::Report(status) => {
+            write(writer, &Control::Report(status.clone()).to_frame()).await
+        }
     }
 }
 
@@ -138,6 +156,8 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
                     Control::Abort { round, reason } => {
                         return Ok(LinkMessage::Abort(Round(round), reason));
                     }
+                    Control::Probe { id } => return Ok(LinkMessage::Probe(id)),
+                    Control::Report(status) => return Ok(LinkMessage::Report(status)),
                     _ => return Err(BrokenLink::Malformed),
                 },
             };
@@ -171,6 +191,8 @@ pub struct OnwardConfig {
 #[derive(Clone, Debug)]
 pub struct Onward {
     queue: mpsc::Sender<(Round, Batch)>,
+    probes: mpsc::Sender<u64>,
+    state: watch::Receiver<LinkState>,
 }
 
 impl Onward {
@@ -179,8 +201,23 @@ impl Onward {
     pub fn start(config: OnwardConfig) -> (Self, mpsc::Receiver<LinkEvent>) {
         let (queue, outgoing) = mpsc::channel(QUEUE);
         let (events, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(keep_connected(config, outgoing, events));
-        (Self { queue }, receiver)
+        let (probes, asked) = mpsc::channel(PROBES);
+        let (told, state) = watch::channel(LinkState::Starting);
+        tokio::spawn(keep_connected(config, outgoing, asked, told, events));
+        (Self { queue, probes, state }, receiver)
+    }
+
+    /// How the link is: up, or why not.
+    #[must_use]
+    pub fn state(&self) -> LinkState {
+        *self.state.borrow()
+    }
+
+    /// Passes a probe on, if the link is up and not busy with others.
+    pub fn probe(&self, id: u64) {
+        if self.state() == LinkState::Up {
+            let _ = self.probes.try_send(id);
+        }
     }
 
     /// Sends a batch.
@@ -195,6 +232,8 @@ impl Onward {
 async fn keep_connected(
     config: OnwardConfig,
     mut outgoing: mpsc::Receiver<(Round, Batch)>,
+    mut probes: mpsc::Receiver<u64>,
+    state: watch::Sender<LinkState>,
     events: mpsc::Sender<LinkEvent>,
 ) {
     let mut pause = FIRST_PAUSE;
@@ -203,10 +242,14 @@ async fn keep_connected(
             Ok(stream) => {
                 info!(peer = config.name, "link up");
                 pause = FIRST_PAUSE;
-                serve(&config, stream, &mut outgoing, &events).await
+                state.send_replace(LinkState::Up);
+                serve(&config, stream, &mut outgoing, &mut probes, &events).await
             }
             Err(error) => Err(error),
         };
+        if let Err(error) = &outcome {
+            state.send_replace(state_of(error));
+        }
         if matches!(outcome, Err(BrokenLink::Ended)) || events.send(LinkEvent::Down).await.is_err()
         {
             return;
@@ -232,11 +275,11 @@ async fn connect_unless_needed(
     outgoing: &mut mpsc::Receiver<(Round, Batch)>,
     events: &mpsc::Sender<LinkEvent>,
 ) -> Result<Connected, BrokenLink> {
-    let connecting = timeout(HANDSHAKE, connect(config));
+    let connecting = connect(config, HANDSHAKE);
     tokio::pin!(connecting);
     loop {
         tokio::select! {
-            connected = &mut connecting => return connected.map_err(|_| BrokenLink::Silent)?,
+            connected = &mut connecting => return connected,
             batch = outgoing.recv() => {
                 let (round, _) = batch.ok_or(BrokenLink::Ended)?;
                 refuse(round, events).await?;
@@ -270,20 +313,40 @@ async fn refuse(round: Round, events: &mpsc::Sender<LinkEvent>) -> Result<(), Br
 
 type Stream = tokio_rustls::client::TlsStream<TcpStream>;
 
-struct Connected {
-    frames: FrameReader<tokio::io::ReadHalf<Stream>>,
-    writer: tokio::io::WriteHalf<Stream>,
+/// A connection to the next hop that has been greeted.
+pub(super) struct Connected {
+    pub(super) frames: FrameReader<tokio::io::ReadHalf<Stream>>,
+    pub(super) writer: tokio::io::WriteHalf<Stream>,
 }
 
-async fn connect(config: &OnwardConfig) -> Result<Connected, BrokenLink> {
-    let tcp = TcpStream::connect(&config.address).await.map_err(BrokenLink::Connect)?;
-    tcp.set_nodelay(true).map_err(BrokenLink::Connect)?;
+/// Connects and greets; each of the two may take as long as `limit`.
+pub(super) async fn connect(
+    config: &OnwardConfig,
+    limit: Duration,
+) -> Result<Connected, BrokenLink> {
+    let tcp = dial(&config.address, limit).await?;
+    timeout(limit, greet(config, tcp)).await.map_err(|_| BrokenLink::Silent)?
+}
+
+/// Connects to `address`, `host:port`, within `limit`.
+pub(super) async fn dial(address: &str, limit: Duration) -> Result<TcpStream, BrokenLink> {
+    let connecting = async {
+        let found: Vec<_> = lookup_host(address).await.map_err(BrokenLink::Resolve)?.collect();
+        let tcp = TcpStream::connect(&found[..]).await.map_err(BrokenLink::Connect)?;
+        tcp.set_nodelay(true).map_err(BrokenLink::Connect)?;
+        Ok(tcp)
+    };
+    let too_slow = |_| BrokenLink::Connect(std::io::ErrorKind::TimedOut.into());
+    timeout(limit, connecting).await.map_err(too_slow)?
+}
+
+async fn greet(config: &OnwardConfig, tcp: TcpStream) -> Result<Connected, BrokenLink> {
     let connector = TlsConnector::from(config.tls.clone());
-    let stream = connector.connect(tls::link_name(), tcp).await.map_err(BrokenLink::Connect)?;
+    let stream = connector.connect(tls::link_name(), tcp).await.map_err(BrokenLink::Tls)?;
     let (reader, mut writer) = split(stream);
-    write(&mut writer, &Control::hello(&config.network).to_frame())
-        .await
-        .map_err(BrokenLink::Write)?;
+    // If it fails the answer says why: a peer that does not take the key sends an alert, and may
+    // have closed before the hello is written.
+    let _ = write(&mut writer, &Control::hello(&config.network).to_frame()).await;
     let mut frames = FrameReader::new(reader, Accepts::OnLink);
     match read_control(&mut frames).await? {
         Control::Welcome { protocol: PROTOCOL_VERSION } => Ok(Connected { frames, writer }),
@@ -296,6 +359,7 @@ async fn serve(
     config: &OnwardConfig,
     connected: Connected,
     outgoing: &mut mpsc::Receiver<(Round, Batch)>,
+    probes: &mut mpsc::Receiver<u64>,
     events: &mpsc::Sender<LinkEvent>,
 ) -> Result<(), BrokenLink> {
     let Connected { frames, mut writer } = connected;
@@ -308,11 +372,17 @@ async fn serve(
         }
     };
     let writing = async {
-        while let Some((round, batch)) = outgoing.recv().await {
-            let message = LinkMessage::Batch(round, batch);
+        loop {
+            let message = tokio::select! {
+                biased;
+                batch = outgoing.recv() => {
+                    let (round, batch) = batch.ok_or(BrokenLink::Ended)?;
+                    LinkMessage::Batch(round, batch)
+                }
+                Some(id) = probes.recv() => LinkMessage::Probe(id),
+            };
             write_message(&mut writer, &message).await.map_err(BrokenLink::Write)?;
         }
-        Err(BrokenLink::Ended)
     };
     tokio::select! {
         ended = reading => ended,

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use p256::pkcs8::{EncodePrivateKey, EncodePublicKey};
+use p256::pkcs8::{DecodePublicKey, EncodePrivateKey, EncodePublicKey};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{
@@ -17,10 +17,11 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    ServerConfig, SignatureScheme,
 };
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
+use thiserror::Error;
 
 /// Application protocol of clients' connections.
 pub const ALPN_CLIENT: &[u8] = b"talaria/1";
@@ -98,7 +99,7 @@ fn without_resumption(config: &mut ServerConfig) {
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
@@ -118,6 +119,23 @@ fn bad_key() -> Error {
     Error::General("the identity key cannot be encoded".to_owned())
 }
 
+/// The peer's key is not the one that the network file has for it. In a [`rustls::Error`] it is the
+/// source of [`CertificateError::Other`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the peer does not show the key that the network file has for it")]
+pub struct AnotherKey {
+    /// The key that it shows, if it is an identity key at all.
+    pub shown: Option<IdentityPublic>,
+}
+
+impl AnotherKey {
+    fn of(shown: &CertificateDer<'_>) -> Self {
+        let key = p256::PublicKey::from_public_key_der(shown.as_ref()).ok();
+        let bytes = key.map(|key| p256::CompressedPoint::from(key).into());
+        Self { shown: bytes.and_then(|bytes| IdentityPublic::from_bytes(&bytes).ok()) }
+    }
+}
+
 /// Takes exactly one key, from either side of a link.
 #[derive(Debug)]
 struct Pinned {
@@ -135,7 +153,7 @@ impl Pinned {
         if shown.as_ref() == self.spki && chain.is_empty() {
             Ok(())
         } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
+            Err(CertificateError::Other(OtherError(Arc::new(AnotherKey::of(shown)))).into())
         }
     }
 

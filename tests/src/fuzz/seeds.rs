@@ -10,6 +10,7 @@ use talaria_wire::network_file::{
     VersionHash,
 };
 use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::probe::{HopStatus, LinkState};
 use talaria_wire::{Round, UnixMillis};
 
 use super::fixtures::{Fixtures, shape};
@@ -85,6 +86,17 @@ fn controls() -> Vec<Vec<u8>> {
         Control::Welcome { protocol },
         Control::Refused { reason: Refusal::Network },
         Control::Abort { round: 900_000_070, reason: AbortReason::WrongCount },
+        Control::Probe { id: 900_000_071 },
+        Control::Report(HopStatus {
+            id: 900_000_071,
+            hop: 1,
+            round_trip_us: 70_000,
+            round: 900_000_070,
+            sequence: 300,
+            version: hash,
+            program: "0.1.0".to_owned().try_into().expect("short and visible"),
+            link: LinkState::TimedOut,
+        }),
     ];
     messages.map(|message| message.to_frame()).to_vec()
 }

@@ -126,6 +126,7 @@ impl EntryNode {
             }
             LinkMessage::Batch(round, replies) => self.entry.handle_returned(round, replies),
             LinkMessage::Abort(round, reason) => self.entry.handle_lost(round, reason),
+            LinkMessage::Probe(_) | LinkMessage::Report(_) => {}
         }
     }
 

@@ -138,6 +138,7 @@ impl HopNode {
                 let now = RoundNumber::at(now, self.period_ms);
                 self.keys.learn(keys, now).expect("honest hops announce what they may");
             }
+            LinkMessage::Probe(_) | LinkMessage::Report(_) => {}
             LinkMessage::Abort(round, reason) => {
                 if self.book.lost(round) {
                     self.lost.push((round, reason));

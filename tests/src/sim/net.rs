@@ -38,7 +38,10 @@ impl Payload {
                 let body = batch.as_bytes().len();
                 2 * HEADER_LEN + BATCH_HEAD_LEN + body + body.div_ceil(CHUNK_LEN) * HEADER_LEN
             }
-            Self::Link(LinkMessage::Abort(..)) => HEADER_LEN,
+            // Nobody probes here.
+            Self::Link(LinkMessage::Abort(..) | LinkMessage::Probe(_) | LinkMessage::Report(_)) => {
+                HEADER_LEN
+            }
             Self::Link(LinkMessage::Keys(keys)) => keys.to_frame().len(),
         }
     }
@@ -61,6 +64,10 @@ impl Payload {
                 Self::Link(LinkMessage::Abort(*round, *reason))
             }
             Self::Link(LinkMessage::Keys(keys)) => Self::Link(LinkMessage::Keys(keys.clone())),
+            Self::Link(LinkMessage::Probe(id)) => Self::Link(LinkMessage::Probe(*id)),
+            Self::Link(LinkMessage::Report(status)) => {
+                Self::Link(LinkMessage::Report(status.clone()))
+            }
         }
     }
 }
