@@ -22,6 +22,7 @@ use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 use thiserror::Error;
 
 use crate::contact::Contact;
+use crate::conversation::budget::{Budget, Limit};
 use crate::conversation::state::{self, ConversationState};
 use crate::conversation::{Conversation, SayError};
 use crate::identity::Identity;
@@ -59,6 +60,8 @@ pub enum Action {
 pub enum Change {
     /// This round, and so every earlier one, has been answered.
     LastRound(Round),
+    /// So many idle pairs have not met since the client was made.
+    IdlePairsUnmet(u64),
     /// A step of the conversation with this partner.
     Conversation(IdentityPublic, state::Change),
 }
@@ -150,6 +153,7 @@ pub struct Client {
     clock_noticed: bool,
     away: VecDeque<RoundAway>,
     talk: Option<Talk>,
+    limit: Limit,
     actions: VecDeque<Action>,
     counters: Counters,
 }
@@ -171,6 +175,7 @@ impl Client {
             clock_noticed: false,
             away: VecDeque::new(),
             talk: None,
+            limit: Limit { rounds: Budget::of(&network.noise).rounds(), beyond: false },
             actions: VecDeque::new(),
             counters: Counters::default(),
         }
@@ -188,6 +193,22 @@ impl Client {
         self.network = network.version();
         self.shape = network.shape();
         self.keys = ChainKeys::new(network, HopIndex(0));
+        let rounds = Budget::of(&network.noise).rounds();
+        self.set_limit(Limit { rounds, ..self.limit });
+    }
+
+    /// Whether conversations go on when their privacy budget is used up. Without this their lane
+    /// idles then, which looks the same from outside, and what is said is kept.
+    pub fn go_beyond_budget(&mut self, beyond: bool) {
+        self.set_limit(Limit { beyond, ..self.limit });
+    }
+
+    fn set_limit(&mut self, limit: Limit) {
+        self.limit = limit;
+        if let Some(talk) = &mut self.talk {
+            talk.conversation.set_limit(limit);
+            self.flush();
+        }
     }
 
     /// Opens the conversation with `contact` on lane 0, in place of any other.
@@ -195,11 +216,9 @@ impl Client {
     /// `state` is what was committed of it, or the default. Texts that arrived and were not shown
     /// are notified first.
     pub fn open(&mut self, contact: Contact, state: ConversationState) {
-        let talk = Talk {
-            session: Session::new(&self.identity, &contact, self.network.network),
-            conversation: Conversation::new(contact.name, state),
-            partner: contact.key,
-        };
+        let session = Session::new(&self.identity, &contact, self.network.network);
+        let conversation = Conversation::new(contact.name, session.id(), state, self.limit);
+        let talk = Talk { session, conversation, partner: contact.key };
         for away in &mut self.away {
             away.forget_conversation();
         }

@@ -4,21 +4,25 @@
 //! It knows rounds and slots, and no time, key or connection. Everything it decides comes out as
 //! [`Change`]s, to be committed first, and [`Notice`]s.
 
+pub mod budget;
 mod inbox;
 mod outbox;
+mod search;
 pub mod state;
 
 use std::collections::BTreeMap;
 
 use talaria_wire::params::ONIONS_PER_LANE;
-use talaria_wire::peer_message::{Body, Content, Kind, MessageId};
+use talaria_wire::peer_message::{Body, Content, Kind, MessageId, SessionId};
 use talaria_wire::{Round, UnixMillis};
 use thiserror::Error;
 
 use crate::contact::Name;
 use crate::notice::{Notice, Presence, Way};
+use budget::{BudgetStage, Ended, Ledger, Limit};
 use inbox::Inbox;
 use outbox::{Acknowledgement, Outbox};
+use search::Search;
 use state::{
     Change, ConversationState, Outgoing, Received, Run, Said, TEXT_MAX, Text, TextTooLong,
 };
@@ -70,10 +74,14 @@ pub(crate) struct Conversation {
     state: ConversationState,
     outbox: Outbox,
     inbox: Inbox,
+    ledger: Ledger,
+    search: Search,
+    /// What was told of the budget in this run.
+    stage: Option<BudgetStage>,
     away: BTreeMap<Round, Away>,
     /// The newest round in which the partner was heard.
     heard: Option<Round>,
-    /// Rounds that came back without a word of the partner.
+    /// Rounds that came back without a word of the partner, or in which this side was silent.
     quiet: u32,
     presence: Presence,
     /// This side leaves as soon as its own words have arrived.
@@ -89,12 +97,20 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     /// Takes up a conversation where `state` left it, or begins a run.
-    pub(crate) fn new(partner: Name, state: ConversationState) -> Self {
+    pub(crate) fn new(
+        partner: Name,
+        session: &SessionId,
+        state: ConversationState,
+        limit: Limit,
+    ) -> Self {
         let mut conversation = Self {
             partner,
             outbox: Outbox::new(state.acked),
+            ledger: Ledger::new(limit, state.charged),
             state,
             inbox: Inbox::default(),
+            search: Search::new(session),
+            stage: None,
             away: BTreeMap::new(),
             heard: None,
             quiet: 0,
@@ -119,6 +135,13 @@ impl Conversation {
         if !self.state.run.begun {
             self.queue(Said::Begin);
         }
+        self.tell_budget();
+    }
+
+    /// Another version of the network may be worth another budget.
+    pub(crate) fn set_limit(&mut self, limit: Limit) {
+        self.ledger.set_limit(limit);
+        self.tell_budget();
     }
 
     pub(crate) fn state(&self) -> &ConversationState {
@@ -167,8 +190,25 @@ impl Conversation {
         }
     }
 
-    /// What to say in `round`: the next units, or nothing, with what has arrived so far.
+    /// Whether the lane talks in `round`; to be asked once a round.
+    pub(crate) fn talks_in(&mut self, round: Round) -> bool {
+        if self.finished {
+            return false;
+        }
+        let talks = self.ledger.allows_one_more() && self.search.talks_in(round);
+        if !talks {
+            self.quiet = self.quiet.saturating_add(1);
+            self.judge_presence(round, false);
+            self.finish_if_done();
+        }
+        talks
+    }
+
+    /// What to say in `round`: the next units, or nothing, with what has arrived so far. The
+    /// round counts as charged until it has come back.
     pub(crate) fn compose(&mut self, round: Round) -> [Content; ONIONS_PER_LANE] {
+        self.ledger.depart();
+        self.write_charged();
         let (acked, end) = (self.state.acked, self.state.next_seq);
         let units = [(); ONIONS_PER_LANE].map(|()| self.outbox.next(acked, end));
         let done = self.is_done();
@@ -186,9 +226,14 @@ impl Conversation {
     ///
     /// After the end nothing is taken in any more: the partner keeps it, and sends it again.
     pub(crate) fn came_back(&mut self, round: Round, slots: [SlotResult; ONIONS_PER_LANE]) {
-        let Some(away) = self.away.remove(&round).filter(|_| !self.finished) else {
+        let Some(away) = self.away.remove(&round) else {
             return;
         };
+        let met = slots.each_ref().map(|slot| matches!(slot, SlotResult::Partner(_)));
+        self.settle(Ended::Back { met });
+        if self.finished {
+            return;
+        }
         let mut heard = false;
         for (unit, slot) in away.units.into_iter().zip(slots) {
             match (unit, &slot) {
@@ -208,9 +253,62 @@ impl Conversation {
     }
 
     /// The round was lost, or its replies were.
-    pub(crate) fn failed(&mut self, round: Round) {
-        if let Some(away) = self.away.remove(&round) {
-            away.units.into_iter().flatten().for_each(|seq| self.outbox.lost(seq));
+    pub(crate) fn failed(&mut self, round: Round, ended: Ended) {
+        if self.take_back(round) {
+            self.settle(ended);
+        }
+    }
+
+    /// What was composed for the round has not been sent, and will not be.
+    pub(crate) fn not_sent(&mut self, round: Round) {
+        if self.take_back(round) {
+            self.ledger.withdraw();
+            self.write_charged();
+        }
+    }
+
+    /// What the round carried has to travel again.
+    fn take_back(&mut self, round: Round) -> bool {
+        let away = self.away.remove(&round);
+        let units = away.into_iter().flat_map(|away| away.units).flatten();
+        units.for_each(|seq| self.outbox.lost(seq));
+        away.is_some()
+    }
+
+    fn settle(&mut self, ended: Ended) {
+        self.ledger.settle(ended);
+        self.search.ended(matches!(ended, Ended::Back { met } if met.contains(&true)));
+        // Else the next round writes it down, together with its own number.
+        if self.finished {
+            self.write_charged();
+        }
+        self.tell_budget();
+    }
+
+    fn write_charged(&mut self) {
+        let rounds = self.ledger.charged();
+        if rounds != self.state.charged {
+            self.change(Change::Charged { rounds });
+        }
+    }
+
+    /// Warns at half, once for ever, and at the end, once a run.
+    fn tell_budget(&mut self) {
+        let stage = self.ledger.stage();
+        let Some((now, budget)) = stage.zip(self.ledger.limit().rounds) else {
+            return;
+        };
+        let news = match now {
+            BudgetStage::Half => !self.state.budget_warned,
+            BudgetStage::Spent | BudgetStage::Beyond => self.stage != stage,
+        };
+        self.stage = stage;
+        if news {
+            let charged = self.ledger.settled();
+            self.notices.push(Notice::Budget { stage: now, charged, budget });
+        }
+        if !self.state.budget_warned {
+            self.change(Change::BudgetWarned);
         }
     }
 
@@ -298,7 +396,7 @@ impl Conversation {
         let ended = self.state.run.partner_ended;
         if heard {
             self.set_presence(if ended { Presence::Ended } else { Presence::Present }, round);
-        } else if self.quiet == ABSENT_AFTER && self.heard.is_some() {
+        } else if self.quiet >= ABSENT_AFTER && self.heard.is_some() {
             self.set_presence(if ended { Presence::Left } else { Presence::Absent }, round);
         }
     }
@@ -327,6 +425,7 @@ impl Conversation {
             && self.state.unacknowledged() == 0;
         if !self.finished && (parted || forgotten || self.leaving && said_it_all) {
             self.finished = true;
+            self.write_charged();
             self.change(Change::Finished);
             self.notices.push(Notice::Finished);
         }

@@ -21,6 +21,7 @@ pub mod store;
 pub use client::{Action, Change, Client, CloseReason, Counters, ProtocolError};
 pub use contact::{Card, CardError, Contact, Name, NameError};
 pub use conversation::SayError;
+pub use conversation::budget::{Budget, BudgetStage};
 pub use conversation::state::{ConversationState, TEXT_MAX, Text};
 pub use identity::Identity;
 pub use notice::{Interference, Notice, Presence, Way};

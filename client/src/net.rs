@@ -67,6 +67,16 @@ pub struct Ports {
 /// Units (of at most 336 bytes) that may wait for acknowledgement before input is held back.
 pub const BACKLOG_UNITS: u32 = 16_384;
 
+/// What to do when the privacy budget of the conversation is used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenSpent {
+    /// Stop talking: the lane idles.
+    #[default]
+    Stop,
+    /// Go on talking, without the protection.
+    GoOn,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {

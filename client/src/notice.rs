@@ -5,6 +5,7 @@ use talaria_wire::frame::Outcome;
 use talaria_wire::peer_message::MessageId;
 
 use crate::contact::Name;
+use crate::conversation::budget::BudgetStage;
 use crate::conversation::state::Text;
 
 /// Something worth knowing. `docs/events.md` describes the same as JSON.
@@ -76,6 +77,17 @@ pub enum Notice {
         round: Round,
         /// What it was.
         kind: Interference,
+        /// How often this kind was seen since the client was made, this time included.
+        times: u64,
+    },
+    /// The privacy budget of the conversation is half used up, or spent.
+    Budget {
+        /// How far it has come.
+        stage: BudgetStage,
+        /// Rounds that were charged.
+        charged: u64,
+        /// Rounds that the goal of the network holds for.
+        budget: u64,
     },
     /// An announcement does not fit the local clock: the round is left out.
     Clock {

@@ -37,6 +37,10 @@ impl Session {
         }
     }
 
+    pub(crate) fn id(&self) -> &SessionId {
+        &self.id
+    }
+
     /// Seals what is said in `round`, and keeps what opens the answers.
     pub(crate) fn seal(
         &mut self,

@@ -303,6 +303,22 @@ impl Home {
         self.database.conversation(partner)
     }
 
+    /// Rounds charged to the privacy budget of the conversation with a contact.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the database cannot be read.
+    pub fn charged(&self, partner: &IdentityPublic) -> Result<u64, HomeError> {
+        self.database.charged(partner)
+    }
+
+    /// Idle pairs that did not meet in the newest run.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the database cannot be read.
+    pub fn idle_pairs_unmet(&self) -> Result<u64, HomeError> {
+        self.database.idle_pairs_unmet()
+    }
+
     /// What marks, faster than a commit, that something of this conversation is shown; and the
     /// text of which nobody knows whether it was shown when an earlier run was killed.
     ///

@@ -18,9 +18,10 @@ use std::collections::BTreeMap;
 
 use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
+use talaria_client::BudgetStage;
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, Network, NetworkFile, Noise, Terms, Validity,
+    EntryInfo, HopInfo, Network, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
 use talaria_wire::{Round, UnixMillis};
 
@@ -51,13 +52,15 @@ pub struct Setting {
     pub period_ms: u64,
     /// What each hop but the last adds to a round.
     pub noise: Noise,
+    /// The privacy budget of a conversation, by the network file; `None` for no goal.
+    pub charged_rounds: Option<u64>,
 }
 
 impl Setting {
     /// Two hops, rounds of a second and no noise.
     #[must_use]
     pub fn new(seed: u64, clients: usize) -> Self {
-        Self { seed, hops: 2, clients, period_ms: 1000, noise: Noise::NONE }
+        Self { seed, hops: 2, clients, period_ms: 1000, noise: Noise::NONE, charged_rounds: None }
     }
 
     /// The same with `onions` noise onions (T) of each hop but the last, and α = `alpha_tenths`/10.
@@ -280,6 +283,24 @@ impl World {
         self.clients[client].counted()
     }
 
+    /// `client` goes on talking when its privacy budget is used up.
+    pub fn go_beyond_budget(&mut self, client: usize) {
+        self.clients[client].go_beyond_budget();
+        self.act(client);
+    }
+
+    /// Rounds charged to the conversation of a client, as it has them on disk.
+    #[must_use]
+    pub fn charged(&self, client: usize) -> u64 {
+        self.clients[client].charged()
+    }
+
+    /// What a client was told of its privacy budget.
+    #[must_use]
+    pub fn budget_stages(&self, client: usize) -> &[BudgetStage] {
+        &self.clients[client].budget_stages
+    }
+
     /// Everything that a network attacker saw.
     #[must_use]
     pub fn trace(&self) -> &[Observation] {
@@ -434,6 +455,11 @@ impl Operators {
         let mut terms = Terms::first("simulated", validity, entry, hops.collect());
         terms.period_ms = setting.period_ms.try_into().expect("a round lasts some time");
         terms.noise = setting.noise;
+        if let Some(charged_rounds) = setting.charged_rounds {
+            let (epsilon_millionths, delta_billionths) = (693_147, 100_000);
+            let goal = NoiseGoal { epsilon_millionths, delta_billionths, charged_rounds };
+            terms.noise = Noise { onions: 2, goal: Some(goal), ..Noise::NONE };
+        }
         self.sign(terms).verify(START, None).expect("everybody has signed")
     }
 

@@ -64,6 +64,12 @@ pub(crate) enum Command {
         #[arg(long, requires = "file")]
         switch: bool,
     },
+    /// Show how much of the privacy budget each conversation has used
+    ///
+    /// A round is charged when it did not bring the whole message of the partner back: somebody may
+    /// have removed onions to see whether you talk. The goal of the network holds for so many
+    /// charged rounds of a conversation, and then `talaria chat` stops talking in it.
+    Status,
     /// Print the version
     Version,
 }
@@ -90,6 +96,9 @@ pub(crate) struct Chat {
     /// Give up after this time, such as 90s, 10m or 1h30m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+    /// Go on when the privacy budget of this conversation is used up (see `talaria status`)
+    #[arg(long)]
+    pub(crate) beyond_budget: bool,
     /// Call the owner of the card by this name
     #[arg(long = "as", value_name = "NAME", value_parser = name)]
     pub(crate) name: Option<Name>,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use talaria_client::contact::{CARD_PREFIX, Card, Contact};
 use talaria_client::conversation::state::Received;
-use talaria_client::net::{self, Event, Input, Ports, RunError, Summary};
+use talaria_client::net::{self, Event, Input, Ports, RunError, Summary, WhenSpent};
 use talaria_client::store::{Home, ShownMark};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -48,8 +48,9 @@ impl Front {
         let (shown, shown_end) = mpsc::unbounded_channel();
         let (output, events) = mpsc::unbounded_channel();
         let (stop, stop_end) = oneshot::channel();
+        let when_spent = if args.beyond_budget { WhenSpent::GoOn } else { WhenSpent::Stop };
         let ports = Ports { input: input_end, shown: shown_end, output, stop: stop_end };
-        let run = tokio::spawn(net::run(home, contact, ports));
+        let run = tokio::spawn(net::run(home, contact, when_spent, ports));
         let (leave, timeout) = (args.leave, args.timeout);
         let stop = Some(stop);
         Ok(Self { partner, leave, timeout, input, shown, mark, interrupted, events, stop, run })

@@ -160,10 +160,10 @@ fn user_name() -> Result<Name, CliError> {
     Name::new(&user).map_err(|error| CliError::UserName(user, error))
 }
 
-fn print(text: &str) -> Result<(), CliError> {
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
     events::print_line(text).map_err(CliError::Output)
 }
 
-fn print_json(object: &impl Serialize) -> Result<(), CliError> {
+pub(crate) fn print_json(object: &impl Serialize) -> Result<(), CliError> {
     events::print(object).map_err(CliError::Output)
 }

@@ -47,8 +47,14 @@ impl CliError {
         let message = brief(&self.to_string());
         eprintln!("error: {message}");
         if json {
-            let event =
-                Event::Error { code: "fatal", message, fatal: true, round: None, line: None };
+            let event = Event::Error {
+                code: "fatal",
+                message,
+                fatal: true,
+                round: None,
+                line: None,
+                times: None,
+            };
             // Nobody is left to tell if this fails too.
             let _ = events::print(&event);
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use talaria_client::conversation::state::Received;
 use talaria_client::net;
-use talaria_client::{Interference, Notice, Presence, Way};
+use talaria_client::{BudgetStage, Interference, Notice, Presence, Way};
 use talaria_wire::frame::Outcome;
 
 /// One line of output.
@@ -61,6 +61,15 @@ pub(crate) enum Event {
         round: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         line: Option<u64>,
+        /// How often the same was seen in this run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        times: Option<u64>,
+    },
+    Budget {
+        state: &'static str,
+        charged: u64,
+        budget: u64,
+        message: String,
     },
     Finished {
         unacknowledged: usize,
@@ -70,7 +79,7 @@ pub(crate) enum Event {
 impl Event {
     /// An error after which the program goes on.
     pub(crate) fn trouble(code: &'static str, message: String, round: Option<u64>) -> Self {
-        Self::Error { code, message, fatal: false, round, line: None }
+        Self::Error { code, message, fatal: false, round, line: None, times: None }
     }
 
     /// The event for what a run with `partner` has to show.
@@ -122,6 +131,12 @@ impl Event {
                 Self::Partner { state: presence_name(*presence), round: round.0 }
             }
             Notice::Finished => Self::Finished { unacknowledged: 0 },
+            Notice::Budget { stage, charged, budget } => Self::Budget {
+                state: stage_name(*stage),
+                charged: *charged,
+                budget: *budget,
+                message: describe(notice).unwrap_or_default(),
+            },
             Notice::Interference { .. } | Notice::Clock { .. } | Notice::OutOfStep => {
                 trouble(notice)
             }
@@ -132,9 +147,14 @@ impl Event {
 fn trouble(notice: &Notice) -> Event {
     let message = describe(notice).unwrap_or_default();
     match notice {
-        Notice::Interference { round, .. } => {
-            Event::trouble("interference", message, Some(round.0))
-        }
+        Notice::Interference { round, times, .. } => Event::Error {
+            code: "interference",
+            message,
+            fatal: false,
+            round: Some(round.0),
+            line: None,
+            times: Some(*times),
+        },
         Notice::Clock { round, .. } => Event::trouble("clock", message, Some(round.0)),
         _ => Event::trouble("out_of_step", message, None),
     }
@@ -143,15 +163,24 @@ fn trouble(notice: &Notice) -> Event {
 /// What to tell a person about something that went wrong.
 pub(crate) fn describe(notice: &Notice) -> Option<String> {
     Some(match notice {
-        Notice::Interference { round, kind: Interference::IdlePairUnmet { .. } } => {
-            format!("round {round}: cover traffic was lost, somebody may be dropping onions")
+        Notice::Interference { round, kind, times } => {
+            let what = match kind {
+                Interference::IdlePairUnmet { .. } => {
+                    "two onions of yours that were to meet each other did not: somebody may be \
+                     removing onions, to see who talks"
+                }
+                Interference::BadReply { .. } => "a reply was altered on its way",
+                Interference::NotAuthentic { .. } => {
+                    "a message was altered, or is not from the partner"
+                }
+            };
+            let often = match times {
+                1 => "for the first time".to_owned(),
+                times => format!("{times} times"),
+            };
+            format!("round {round}: {what} ({often} in this run)")
         }
-        Notice::Interference { round, kind: Interference::BadReply { .. } } => {
-            format!("round {round}: a reply was altered on its way")
-        }
-        Notice::Interference { round, kind: Interference::NotAuthentic { .. } } => {
-            format!("round {round}: a message was altered, or is not from the partner")
-        }
+        Notice::Budget { stage, charged, budget } => describe_budget(*stage, *charged, *budget),
         Notice::Clock { round, ahead_ms } => {
             let (seconds, way) = (ahead_ms.unsigned_abs() / 1000, ahead_ms.signum());
             let way = if way < 0 { "behind" } else { "ahead of" };
@@ -165,6 +194,35 @@ pub(crate) fn describe(notice: &Notice) -> Option<String> {
             .to_owned(),
         _ => return None,
     })
+}
+
+/// What it means for a person that so much of the budget is gone, and what to do.
+fn describe_budget(stage: BudgetStage, charged: u64, budget: u64) -> String {
+    let used = format!("{charged} of {budget} charged rounds of this conversation are used");
+    let rest = match stage {
+        BudgetStage::Half => {
+            "half of what the noise of this network covers up. Rounds are charged when onions were \
+             lost, or when you waited in vain: stay connected, and talk when the partner is there"
+        }
+        BudgetStage::Spent => {
+            "the noise of this network covers up no more, so nothing is sent to the partner from \
+             now on. From outside it looks the same. What you write is kept; `talaria chat \
+             --beyond-budget` sends it, and then whoever removes onions can learn that you two talk"
+        }
+        BudgetStage::Beyond => {
+            "the noise of this network covers up no more, and you go on: whoever removes onions can \
+             learn that you two talk"
+        }
+    };
+    format!("{used}: {rest}")
+}
+
+fn stage_name(stage: BudgetStage) -> &'static str {
+    match stage {
+        BudgetStage::Half => "half",
+        BudgetStage::Spent => "spent",
+        BudgetStage::Beyond => "beyond",
+    }
 }
 
 fn outcome_name(outcome: Outcome) -> &'static str {
@@ -244,6 +302,13 @@ mod tests {
         assert_eq!(delivered, r#"{"event":"delivered","id":3,"round":9}"#);
         let clock = line(Notice::Clock { round, ahead_ms: -61_000 });
         assert!(clock.contains(r#""code":"clock""#) && clock.contains("61 s behind"));
+        let kind = Interference::IdlePairUnmet { lane: 0 };
+        let unmet = line(Notice::Interference { round, kind, times: 7 });
+        assert!(unmet.contains("7 times in this run") && unmet.contains(r#""times":7"#), "{unmet}");
+        let stage = BudgetStage::Spent;
+        let spent = line(Notice::Budget { stage, charged: 9, budget: 9 });
+        assert!(spent.starts_with(r#"{"event":"budget","state":"spent","charged":9,"budget":9,"#));
+        assert!(spent.contains("--beyond-budget"));
         let ready = line(Notice::Ready { unacknowledged: 2 });
         assert_eq!(ready, r#"{"event":"ready","partner":"Bob","unacknowledged":2}"#);
     }
@@ -261,6 +326,7 @@ mod tests {
             "partner",
             "error",
             "finished",
+            "budget",
         ];
         for name in names {
             assert!(page.contains(&format!("{{\"event\":\"{name}\"")), "{name} has no example");

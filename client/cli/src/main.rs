@@ -6,6 +6,7 @@ mod commands;
 mod error;
 mod events;
 mod screen;
+mod status;
 mod tame;
 
 use std::io;
@@ -39,6 +40,7 @@ fn execute(args: Args) -> Result<ExitCode, CliError> {
         Command::Network { file, switch } => {
             commands::network(&home, file.as_deref(), switch, json)?;
         }
+        Command::Status => status::status(&home, json)?,
         Command::Version => commands::version(json)?,
         Command::Chat(chat) => return chat::chat(&home, &chat, json),
     }

@@ -4,9 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use talaria_client::conversation::state;
+use talaria_client::store::Home;
+use talaria_client::{Card, Change, Contact};
 use talaria_wire::UnixMillis;
 use talaria_wire::crypto::{IdentitySecret, OnionPublic};
-use talaria_wire::network_file::{EntryInfo, HopInfo, Known, NetworkFile, Terms, Validity};
+use talaria_wire::network_file::{
+    EntryInfo, HopInfo, Known, NetworkFile, Noise, NoiseGoal, Terms, Validity,
+};
 use tempfile::TempDir;
 
 /// A network file of a server that does not exist, and room for homes.
@@ -160,11 +165,13 @@ fn wrong_command_lines_have_their_own_exit_code() {
 fn help_has_examples_and_every_command() {
     let world = World::new();
     let help = stdout(&world.run("a", &["--help"]));
-    for word in ["init", "card", "chat", "contacts", "network", "version", "--json", "Examples"] {
+    for word in
+        ["init", "card", "chat", "contacts", "network", "status", "version", "--json", "Examples"]
+    {
         assert!(help.contains(word), "{word}");
     }
     let help = stdout(&world.run("a", &["chat", "--help"]));
-    for word in ["--leave", "--timeout", "Examples", "--home"] {
+    for word in ["--leave", "--timeout", "--beyond-budget", "Examples", "--home"] {
         assert!(help.contains(word), "{word}");
     }
     assert!(stdout(&world.run("a", &["version"])).starts_with("talaria "));
@@ -219,6 +226,54 @@ fn network_files_that_cannot_be_trusted_are_refused() {
         assert_fails(&world.run("a", &["init", "--network", file]), said);
         assert!(!exists(&world.path("a").join("identity.key")));
     }
+}
+
+/// Puts a contact with so many charged rounds into a home.
+fn charge(home: &Path, card: &str, rounds: u64) {
+    let mut home = Home::open(home).unwrap();
+    let card: Card = card.parse().unwrap();
+    let known = home.known_network().unwrap();
+    let now = talaria_client::net::now();
+    let own = home.identity().unwrap();
+    let network = known.version().network;
+    let contact: Contact = card.check(&own.secret, network, known.terms().period_ms, now).unwrap();
+    home.remember(&contact).unwrap();
+    let charged = state::Change::Charged { rounds };
+    let unmet = Change::IdlePairsUnmet(3);
+    home.commit(&[Change::Conversation(contact.key, charged), unmet]).unwrap();
+}
+
+#[test]
+fn status_shows_the_goal_and_what_is_used_of_it() {
+    let world = World::new();
+    world.init("a", "Alice");
+    let plain = stdout(&world.run("a", &["status"]));
+    assert!(plain.contains("no noise: a removed onion tells"), "{plain}");
+    assert!(!plain.contains("removing onions"), "{plain}");
+    charge(&world.path("a"), &world.init("b", "Bob"), 7);
+    let said = stdout(&world.run("a", &["status"]));
+    assert!(said.contains("Bob\t7 charged rounds, no budget"), "{said}");
+    assert!(said.contains("3 times in the newest chat"), "{said}");
+
+    let first = world.network("network.toml", 2000);
+    let mut terms = first.next_terms();
+    let goal =
+        NoiseGoal { epsilon_millionths: 700_000, delta_billionths: 100_000, charged_rounds: 10 };
+    terms.noise = Noise { onions: 236, alpha_tenths: 40, goal: Some(goal) };
+    world.sign("second.toml", terms);
+    assert!(world.run("a", &["network", "second.toml"]).status.success());
+    let said = stdout(&world.run("a", &["status"]));
+    assert!(said.contains("10 charged rounds") && said.contains("at most 2.01 times"), "{said}");
+    assert!(said.contains("Bob\t7 of 10 charged rounds (70.0 %): more than half"), "{said}");
+    let object: serde_json::Value =
+        serde_json::from_str(&stdout(&world.run("a", &["status", "--json"]))).unwrap();
+    assert_eq!((&object["charged_rounds"], &object["noise_onions"]), (&10.into(), &236.into()));
+    assert_eq!((&object["epsilon"], &object["delta"]), (&0.7.into(), &1e-4.into()));
+    assert_eq!(object["idle_pairs_unmet"], 3);
+    let expected = serde_json::json!([
+        {"name": "Bob", "charged": 7, "budget": 10, "share": 0.7, "state": "half"}
+    ]);
+    assert_eq!(object["contacts"], expected);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::{
     Action, CLOCK_TOLERANCE_MS, Change, Client, MAX_ROUNDS_AWAY, OVERDUE_MS, ProtocolError,
 };
 use crate::conversation::SlotResult;
+use crate::conversation::budget::Ended;
 use crate::cover::CoverPair;
 use crate::notice::{Interference, Notice};
 use crate::session::Answer;
@@ -76,6 +77,8 @@ impl Client {
         self.last_round = Some(round);
         self.commit(vec![Change::LastRound(round)]);
         let frame = self.submit(round, &chain, now, rng);
+        // With the number of the round: that it may be charged has to survive a crash too.
+        self.flush();
         self.counters.submitted += 1;
         self.actions.push_back(Action::Send(frame));
     }
@@ -158,12 +161,15 @@ impl Client {
         now: UnixMillis,
         rng: &mut impl CryptoRng,
     ) -> Option<([ExchangeRequest; ONIONS_PER_LANE], Lane)> {
-        let talk = self.talk.as_mut().filter(|talk| !talk.conversation.is_finished())?;
+        let talk = self.talk.as_mut()?;
+        if !talk.conversation.talks_in(round) {
+            return None;
+        }
         let contents = talk.conversation.compose(round);
         let sealed = talk.session.seal(&self.identity.secret, round, &contents, rng);
         let Ok([(first, first_answer), (second, second_answer)]) = sealed else {
             // The session is younger than the round: the clocks of the two members differ.
-            talk.conversation.failed(round);
+            talk.conversation.not_sent(round);
             self.notice_clock(round, now);
             return None;
         };
@@ -216,6 +222,7 @@ impl Client {
             Lane::Idle(pair) => {
                 if !pair.met(messages) {
                     self.counters.idle_pairs_unmet += 1;
+                    self.commit(vec![Change::IdlePairsUnmet(self.counters.idle_pairs_unmet)]);
                     self.interfered(round, Interference::IdlePairUnmet { lane: number });
                 }
             }
@@ -255,12 +262,16 @@ impl Client {
     }
 
     fn fail(&mut self, away: &RoundAway, outcome: Outcome) {
-        match outcome {
-            Outcome::Late => self.counters.late += 1,
+        let ended = match outcome {
+            Outcome::Late => Ended::Late,
+            _ => Ended::Lost,
+        };
+        match ended {
+            Ended::Late => self.counters.late += 1,
             _ => self.counters.failed += 1,
         }
         if let Some(talk) = &mut self.talk {
-            talk.conversation.failed(away.round);
+            talk.conversation.failed(away.round, ended);
         }
     }
 
@@ -270,6 +281,11 @@ impl Client {
     }
 
     fn interfered(&mut self, round: Round, kind: Interference) {
-        self.notify(Notice::Interference { round, kind });
+        let times = match kind {
+            Interference::IdlePairUnmet { .. } => self.counters.idle_pairs_unmet,
+            Interference::BadReply { .. } => self.counters.bad_replies,
+            Interference::NotAuthentic { .. } => self.counters.not_authentic,
+        };
+        self.notify(Notice::Interference { round, kind, times });
     }
 }

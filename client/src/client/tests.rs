@@ -7,11 +7,14 @@ use rustls_pki_types::CertificateDer;
 use talaria_wire::crypto::OnionSecret;
 use talaria_wire::dead_drop::EMPTY_REPLY;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Outcome, Submission};
-use talaria_wire::network_file::{EntryInfo, HopInfo, NetworkFile, Terms, Validity};
+use talaria_wire::network_file::{
+    EntryInfo, HopInfo, NetworkFile, Noise, NoiseGoal, Terms, Validity,
+};
 use talaria_wire::onion::{PeelContext, peel, seal_reply};
 use talaria_wire::{HopIndex, UnixMillis};
 
 use super::*;
+use crate::conversation::budget::BudgetStage;
 use crate::identity::tests::{epoch_keys, identity};
 use crate::notice::Interference;
 
@@ -34,6 +37,16 @@ struct Server {
 
 impl Server {
     fn new(lanes: u8) -> Self {
+        Self::with_noise(lanes, Noise::NONE)
+    }
+
+    /// A goal for so many charged rounds; the hop itself adds nothing.
+    fn with_budget(charged_rounds: u64) -> Self {
+        let goal = NoiseGoal { epsilon_millionths: 1, delta_billionths: 1, charged_rounds };
+        Self::with_noise(1, Noise { onions: 2, goal: Some(goal), ..Noise::NONE })
+    }
+
+    fn with_noise(lanes: u8, noise: Noise) -> Self {
         let hop = OnionSecret::from_bytes(&[5; 32]);
         let [key, hop_key] = [100, 101].map(|seed| *identity(seed, "x").0.secret.public());
         let address = "127.0.0.1:1".to_owned();
@@ -48,6 +61,7 @@ impl Server {
         let validity = Validity { from: UnixMillis(0), until: UnixMillis(1_000_000_000_000) };
         let mut terms = Terms::first("test", validity, entry, vec![info]);
         terms.lanes = lanes;
+        terms.noise = noise;
         Self { hop, network: sign(terms, &[100, 101]) }
     }
 
@@ -110,6 +124,7 @@ struct Person {
     rng: ChaCha20Rng,
     state: ConversationState,
     last_round: Option<Round>,
+    unmet: u64,
     notices: Vec<Notice>,
     closed: Option<CloseReason>,
 }
@@ -124,6 +139,7 @@ impl Person {
             rng,
             state: ConversationState::default(),
             last_round: None,
+            unmet: 0,
             notices: Vec::new(),
             closed: None,
         }
@@ -158,6 +174,7 @@ impl Person {
             match action {
                 Action::Commit(changes) => changes.iter().for_each(|change| match change {
                     Change::LastRound(round) => self.last_round = Some(*round),
+                    Change::IdlePairsUnmet(times) => self.unmet = *times,
                     Change::Conversation(_, change) => self.state.apply(change),
                 }),
                 Action::Send(frame) => sent.push(frame),
@@ -259,9 +276,9 @@ fn an_idle_pair_that_does_not_meet_is_noticed() {
     assert_eq!(idle[0].client.counters.idle_pairs_unmet, 0);
     run_round(&server, &mut idle, FIRST.next(), &[(0, 3)]);
     let unmet = Interference::IdlePairUnmet { lane: 1 };
-    let notice = Notice::Interference { round: FIRST.next(), kind: unmet };
+    let notice = Notice::Interference { round: FIRST.next(), kind: unmet, times: 1 };
     assert!(idle[0].notices.contains(&notice));
-    assert_eq!(idle[0].client.counters.idle_pairs_unmet, 1);
+    assert_eq!((idle[0].client.counters.idle_pairs_unmet, idle[0].unmet), (1, 1));
 }
 
 #[test]
@@ -451,4 +468,123 @@ fn changes_join_the_commit_that_waits_but_not_across_what_leaves() {
         });
     }
     assert_eq!(kinds, ["commit 2", "notify", "send", "commit 2", "notify", "notify"]);
+}
+
+/// What was told of the budget, in short.
+fn budget_notices(person: &Person) -> Vec<(BudgetStage, u64, u64)> {
+    let stages = person.notices.iter().filter_map(|notice| match notice {
+        Notice::Budget { stage, charged, budget } => Some((*stage, *charged, *budget)),
+        _ => None,
+    });
+    stages.collect()
+}
+
+/// Runs rounds from `*next` on.
+fn run_rounds(
+    server: &Server,
+    people: &mut [Person],
+    next: &mut Round,
+    count: u64,
+    drop: &[(usize, usize)],
+) {
+    for _ in 0..count {
+        run_round(server, people, *next, drop);
+        *next = next.next();
+    }
+}
+
+#[test]
+fn removed_onions_are_charged_until_the_lane_stops() {
+    let server = Server::with_budget(4);
+    let (mut people, mut next) = (pair(&server), FIRST);
+    run_rounds(&server, &mut people, &mut next, 6, &[]);
+    // Nothing is known of the newest round when it is written down.
+    assert_eq!(people.each_ref().map(|person| person.state.charged), [1, 1]);
+    for (half, drop) in [(0, (0, 0)), (1, (1, 1)), (1, (0, 1)), (1, (1, 0))] {
+        run_rounds(&server, &mut people, &mut next, 1, &[drop]);
+        run_rounds(&server, &mut people, &mut next, 2, &[]);
+        assert_eq!(budget_notices(&people[0]).len().min(1), half);
+    }
+    for person in &mut people {
+        let told = [(BudgetStage::Half, 2, 4), (BudgetStage::Spent, 4, 4)];
+        assert_eq!(budget_notices(person), told);
+        assert_eq!(person.state.charged, 4);
+        assert!(person.client.say("kept", start()).is_ok());
+        assert!(person.settle().is_empty());
+    }
+    // Their lanes idle: each notices when its own two onions do not meet, and nothing is charged.
+    run_rounds(&server, &mut people, &mut next, 2, &[]);
+    run_rounds(&server, &mut people, &mut next, 3, &[(0, 0)]);
+    let unmet = people.each_ref().map(|person| person.client.counters.idle_pairs_unmet);
+    assert_eq!(unmet, [3, 0]);
+    assert_eq!(people.each_ref().map(|person| person.state.charged), [4, 4]);
+    let message = |notice: &Notice| matches!(notice, Notice::Message { .. });
+    assert!(!people[1].notices.iter().any(message));
+
+    // Told to go on, they do, and what was said arrives.
+    for person in &mut people {
+        person.client.go_beyond_budget(true);
+        person.settle();
+        assert_eq!(budget_notices(person)[2..], [(BudgetStage::Beyond, 4, 4)]);
+    }
+    run_rounds(&server, &mut people, &mut next, 10, &[]);
+    assert!(people[1].notices.iter().any(message));
+}
+
+#[test]
+fn the_charge_is_committed_before_the_submission_leaves_and_survives_a_crash() {
+    let server = Server::with_budget(3);
+    let mut people = pair(&server);
+    people[0].settle();
+    people[0].take(start(), &announcement(FIRST)).unwrap();
+    let partner = identity(2, "Bob").0.contact().key;
+    let charged = Change::Conversation(partner, state::Change::Charged { rounds: 1 });
+    let commit = Action::Commit(vec![Change::LastRound(FIRST), charged]);
+    assert_eq!(people[0].client.poll_action(), Some(commit));
+    assert!(matches!(people[0].client.poll_action(), Some(Action::Send(_))));
+
+    let state = ConversationState { charged: 3, budget_warned: true, ..people[0].state.clone() };
+    let mut again = Person::new(1, "Alice", &server);
+    again.client.open(identity(2, "Bob").0.contact(), state.clone());
+    again.state = state;
+    again.connect(start());
+    assert_eq!(budget_notices(&again), [(BudgetStage::Spent, 3, 3)]);
+    again.answer(FIRST.next());
+    assert_eq!(again.state.charged, 3);
+}
+
+#[test]
+fn late_and_lost_rounds_are_charged_and_without_a_goal_nothing_stops() {
+    let server = Server::new(1);
+    let mut people = pair(&server);
+    let shape = server.network.shape();
+    for (r, outcome) in (0..).zip([Outcome::Late, Outcome::Failed, Outcome::Late]) {
+        let round = Round(FIRST.0 + r);
+        people[0].answer(round);
+        let mut frame = Vec::new();
+        Replies::put_without(round, outcome, shape, &mut frame);
+        people[0].take(start(), &frame).unwrap();
+    }
+    people[0].answer(Round(FIRST.0 + 3));
+    people[0].client.handle_disconnected(start());
+    people[0].settle();
+    assert_eq!(people[0].state.charged, 4);
+    assert_eq!(budget_notices(&people[0]), []);
+}
+
+#[test]
+fn who_waits_alone_is_charged_for_one_round_in_eight_and_is_found() {
+    let server = Server::with_budget(1000);
+    let mut people = pair(&server);
+    let mut next = FIRST;
+    run_rounds(&server, &mut people[..1], &mut next, 88, &[]);
+    assert_eq!(people[0].state.charged, 8 + 10);
+    assert_eq!(people[0].client.counters.idle_pairs_unmet, 0);
+    people[1].client.say("here I am", start()).unwrap();
+    people[1].settle();
+    run_rounds(&server, &mut people, &mut next, 10, &[]);
+    assert!(people[0].notices.iter().any(|notice| matches!(notice, Notice::Message { .. })));
+    let charged = people[0].state.charged;
+    run_rounds(&server, &mut people, &mut next, 20, &[]);
+    assert_eq!(people[0].state.charged, charged);
 }

@@ -173,6 +173,10 @@ pub struct ConversationState {
     pub unshown: VecDeque<Received>,
     /// Where the run stands.
     pub run: Run,
+    /// Rounds charged to the privacy budget, over all runs; those included that are away.
+    pub charged: u64,
+    /// It was told that half of the budget is used up.
+    pub budget_warned: bool,
 }
 
 /// One step of a [`ConversationState`].
@@ -222,6 +226,13 @@ pub enum Change {
     },
     /// The run has ended for both sides.
     Finished,
+    /// The privacy budget was charged, or a round turned out to be harmless.
+    Charged {
+        /// [`ConversationState::charged`] from now on.
+        rounds: u64,
+    },
+    /// It is told that half of the privacy budget is used up.
+    BudgetWarned,
 }
 
 /// Bytes of a fragment. They do not print themselves.
@@ -260,6 +271,8 @@ impl ConversationState {
             Change::Skipped { seq } => self.receive(*seq, false),
             Change::Shown { through } => self.unshown.retain(|text| text.seq > *through),
             Change::Finished => self.run = Run::default(),
+            Change::Charged { rounds } => self.charged = *rounds,
+            Change::BudgetWarned => self.budget_warned = true,
         }
     }
 

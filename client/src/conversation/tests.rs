@@ -23,7 +23,7 @@ struct Side {
 impl Side {
     fn new() -> Self {
         let mut side = Self {
-            conversation: Conversation::new(name(), ConversationState::default()),
+            conversation: open(ConversationState::default()),
             committed: ConversationState::default(),
             heard: Vec::new(),
             delivered: Vec::new(),
@@ -61,7 +61,7 @@ impl Side {
 
     fn restart(&mut self) {
         self.pending.clear();
-        self.conversation = Conversation::new(name(), self.committed.clone());
+        self.conversation = open(self.committed.clone());
         self.settle();
         if self.conversation.state().run.self_ended {
             self.conversation.end(false);
@@ -79,6 +79,10 @@ impl Side {
 
 fn partner(content: Content) -> SlotResult {
     SlotResult::Partner(Box::new(content))
+}
+
+fn open(state: ConversationState) -> Conversation {
+    Conversation::new(name(), &SessionId([3; 32]), state, Limit::default())
 }
 
 fn name() -> Name {
@@ -142,7 +146,8 @@ impl Wire {
         if fate.restarted[i] && !side.finished {
             side.restart();
         }
-        let present = !fate.absent[i] && !side.finished;
+        let present = !fate.absent[i] && side.conversation.talks_in(round);
+        side.settle();
         present.then(|| side.conversation.compose(round))
     }
 
@@ -158,7 +163,7 @@ impl Wire {
             _ => SlotResult::Nothing,
         });
         if fate.failed[i] {
-            side.conversation.failed(round);
+            side.conversation.failed(round, Ended::Lost);
             side.settle();
         } else if fate.overtaken[i] {
             side.pending.push_front((round, slots));
@@ -357,7 +362,7 @@ fn lines_that_nobody_fetched_are_kept() {
 
 #[test]
 fn presence_is_told_once() {
-    let mut conversation = Conversation::new(name(), ConversationState::default());
+    let mut conversation = open(ConversationState::default());
     let mut presences = Vec::new();
     for round in 0..30 {
         let round = Round(round);
@@ -407,7 +412,7 @@ fn long_texts_report_progress_on_both_sides() {
 
 #[test]
 fn acknowledgements_of_what_was_never_said_are_noticed() {
-    let mut conversation = Conversation::new(name(), ConversationState::default());
+    let mut conversation = open(ConversationState::default());
     for round in 0..3 {
         conversation.compose(Round(round));
         let ahead = Content { ack: 9, ..Content::idle() };
@@ -427,7 +432,7 @@ fn the_stream_ends_before_its_numbers_do() {
         run: Run { begun: true, ..Run::default() },
         ..ConversationState::default()
     };
-    let mut conversation = Conversation::new(name(), state);
+    let mut conversation = open(state);
     assert!(conversation.say("last", UnixMillis(0)).is_ok());
     assert_eq!(conversation.say("more", UnixMillis(0)), Err(SayError::Exhausted));
     conversation.end(false);

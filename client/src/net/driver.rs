@@ -13,8 +13,8 @@ use tracing::debug;
 
 use super::backoff::Backoff;
 use super::connection::{Connected, Connection, ConnectionError, Frame};
-use super::{BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, now};
-use crate::client::{Action, Client, CloseReason};
+use super::{BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent, now};
+use crate::client::{Action, Change, Client, CloseReason};
 use crate::contact::Contact;
 use crate::notice::Notice;
 use crate::store::{Home, NetworkSource};
@@ -55,18 +55,27 @@ struct Driver {
     finished: bool,
 }
 
-/// Talks with `contact` until both sides have ended, or `ports.stop` says so.
+/// Talks with `contact` until both sides have ended, or `ports.stop` says so. A conversation
+/// whose privacy budget is used up idles, or goes on, as `when_spent` says.
 ///
 /// # Errors
 /// [`RunError`] if the home cannot be written or the server will never take this client. Lost
 /// connections are no errors: they are made again.
-pub async fn run(mut home: Home, contact: Contact, ports: Ports) -> Result<Summary, RunError> {
+pub async fn run(
+    mut home: Home,
+    contact: Contact,
+    when_spent: WhenSpent,
+    ports: Ports,
+) -> Result<Summary, RunError> {
     let source = home.network_source()?;
     let network = source.load(now())?;
     super::client_config(&network)?;
     home.remember(&contact)?;
+    // The client counts anew in every run.
+    home.commit(&[Change::IdlePairsUnmet(0)])?;
     let state = home.conversation(&contact.key)?;
     let mut client = Client::new(&network, home.identity()?, home.last_round()?);
+    client.go_beyond_budget(when_spent == WhenSpent::GoOn);
     client.open(contact, state);
     let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
     let link = Link::Coming(connect(&source, Duration::ZERO));

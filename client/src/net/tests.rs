@@ -139,7 +139,8 @@ impl Person {
         let (output, events) = mpsc::unbounded_channel();
         let (stop, stop_end) = oneshot::channel();
         let ports = Ports { input: input_end, shown: shown_end, output, stop: stop_end };
-        let run = tokio::spawn(run(home, identity(2, "Bob").0.contact(), ports));
+        let bob = identity(2, "Bob").0.contact();
+        let run = tokio::spawn(run(home, bob, WhenSpent::Stop, ports));
         Self { events, shown, input, stop, run }
     }
 

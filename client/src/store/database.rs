@@ -7,7 +7,7 @@ mod changes;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 use talaria_wire::Round;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::network_file::NetworkId;
@@ -21,9 +21,17 @@ use crate::conversation::state::{
 };
 
 /// Version of the tables, in `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const TABLES: &str = include_str!("tables.sql");
+
+/// From format 1: conversations count the rounds that are charged to their privacy budget, and
+/// what idle pairs tell is kept.
+const CHARGED: &str = "
+    ALTER TABLE contact ADD COLUMN charged INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE local ADD COLUMN idle_pairs_unmet INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE contact ADD COLUMN budget_warned INTEGER NOT NULL DEFAULT 0;
+";
 
 const BEGIN: i64 = 0;
 const TEXT: i64 = 1;
@@ -49,12 +57,7 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
-        let format: i64 = connection.pragma_query_value(None, "user_version", |r| r.get(0))?;
-        match format {
-            FORMAT => {}
-            0 => make_tables(&mut connection)?,
-            newer => return Err(HomeError::NewerFormat(newer)),
-        }
+        bring_up_to_date(&mut connection)?;
         Ok(Self { connection })
     }
 
@@ -97,6 +100,18 @@ impl Database {
         Ok(last.map(round))
     }
 
+    pub(super) fn idle_pairs_unmet(&self) -> Result<u64, HomeError> {
+        let sql = "SELECT idle_pairs_unmet FROM local";
+        let times: i64 = self.connection.query_row(sql, [], |r| r.get(0))?;
+        Ok(times.cast_unsigned())
+    }
+
+    pub(super) fn charged(&self, partner: &IdentityPublic) -> Result<u64, HomeError> {
+        let sql = "SELECT charged FROM contact WHERE key = ?1";
+        let charged = self.connection.query_row(sql, [partner.to_bytes()], |r| r.get(0));
+        Ok(charged.optional()?.map_or(0, i64::cast_unsigned))
+    }
+
     pub(super) fn contacts(&self) -> Result<Vec<Contact>, HomeError> {
         let sql = "SELECT key, name, created, network FROM contact ORDER BY name";
         let mut statement = self.connection.prepare(sql)?;
@@ -137,7 +152,7 @@ impl Database {
         partner: &IdentityPublic,
     ) -> Result<ConversationState, HomeError> {
         let sql = "SELECT id, next_seq, next_message, acked, received, begun, self_ended,
-                   partner_ended, partial_id, partial_count, partial_have
+                   partner_ended, partial_id, partial_count, partial_have, charged, budget_warned
                    FROM contact WHERE key = ?1";
         let row = self.connection.query_row(sql, [partner.to_bytes()], conversation_row);
         let Some((id, mut state)) = row.optional()? else {
@@ -201,6 +216,10 @@ impl Database {
                     let sql = "UPDATE local SET last_round = ?1";
                     transaction.prepare_cached(sql)?.execute([round.0.cast_signed()])?;
                 }
+                Change::IdlePairsUnmet(times) => {
+                    let sql = "UPDATE local SET idle_pairs_unmet = ?1";
+                    transaction.prepare_cached(sql)?.execute([times.cast_signed()])?;
+                }
                 Change::Conversation(partner, change) => {
                     changes::apply(&transaction, partner, change)?;
                 }
@@ -215,11 +234,26 @@ impl Database {
     }
 }
 
-fn make_tables(connection: &mut Connection) -> Result<(), HomeError> {
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(TABLES)?;
+/// Makes the tables, or brings those of an earlier version to the form of this one.
+fn bring_up_to_date(connection: &mut Connection) -> Result<(), HomeError> {
+    if format(connection)? == FORMAT {
+        return Ok(());
+    }
+    // Another process may do the same at this moment: look again once nobody else can write.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let steps = match format(&transaction)? {
+        FORMAT => return Ok(()),
+        0 => TABLES,
+        1 => CHARGED,
+        newer => return Err(HomeError::NewerFormat(newer)),
+    };
+    transaction.execute_batch(steps)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     Ok(transaction.commit()?)
+}
+
+fn format(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |r| r.get(0))
 }
 
 fn round(number: i64) -> Round {
@@ -262,6 +296,8 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationState)>
         received: row.get(4)?,
         partial,
         run: Run { begun: row.get(5)?, self_ended: row.get(6)?, partner_ended: row.get(7)? },
+        charged: row.get::<_, i64>(11)?.cast_unsigned(),
+        budget_warned: row.get(12)?,
         ..ConversationState::default()
     };
     Ok((row.get(0)?, state))

@@ -5,7 +5,8 @@ CREATE TABLE local (
     created INTEGER NOT NULL,
     network BLOB NOT NULL,
     network_path TEXT,
-    last_round INTEGER
+    last_round INTEGER,
+    idle_pairs_unmet INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE contact (
@@ -23,7 +24,9 @@ CREATE TABLE contact (
     partner_ended INTEGER NOT NULL DEFAULT 0,
     partial_id INTEGER,
     partial_count INTEGER,
-    partial_have INTEGER
+    partial_have INTEGER,
+    charged INTEGER NOT NULL DEFAULT 0,
+    budget_warned INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- The partner's text that is under way.

@@ -226,6 +226,38 @@ fn newer_formats_are_refused() {
     assert!(matches!(Home::open(&path), Err(HomeError::NewerFormat(99))));
 }
 
+#[test]
+fn homes_of_the_first_format_are_brought_up_to_date_and_lose_nothing() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
+    let bob = identity(2, "Bob").0.contact();
+    home.remember(&bob).unwrap();
+    let said = Said::Text { id: MessageId(0), text: Text::new("kept").unwrap(), sent_ms: 1 };
+    let queued = state::Change::Queued(Outgoing { first_seq: 0, what: said });
+    home.commit(&[Change::LastRound(Round(7)), Change::Conversation(bob.key, queued)]).unwrap();
+    let before = home.conversation(&bob.key).unwrap();
+    drop(home);
+    let path = dir.path().join("home");
+    let database = rusqlite::Connection::open(path.join(DATABASE_FILE)).unwrap();
+    let back = "ALTER TABLE contact DROP COLUMN charged;
+                ALTER TABLE contact DROP COLUMN budget_warned;
+                ALTER TABLE local DROP COLUMN idle_pairs_unmet;
+                PRAGMA user_version = 1;";
+    database.execute_batch(back).unwrap();
+    drop(database);
+
+    let mut home = Home::open(&path).unwrap();
+    assert_eq!(home.conversation(&bob.key).unwrap(), before);
+    assert_eq!((before.charged, home.last_round().unwrap()), (0, Some(Round(7))));
+    let charged = state::Change::Charged { rounds: 5 };
+    let unmet = Change::IdlePairsUnmet(3);
+    home.commit(&[Change::Conversation(bob.key, charged), unmet]).unwrap();
+    drop(home);
+    let home = Home::open(&path).unwrap();
+    assert_eq!((home.charged(&bob.key).unwrap(), home.idle_pairs_unmet().unwrap()), (5, 3));
+    assert_eq!(home.conversation(&bob.key).unwrap().charged, 5);
+}
+
 /// Steps that could follow each other; the numbers are filled in when they are taken.
 #[derive(Clone, Debug)]
 enum Step {
@@ -241,6 +273,8 @@ enum Step {
     Skip,
     Show(u32),
     Finish,
+    Charge(u64),
+    WarnOfBudget,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -257,6 +291,8 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::Skip),
         (0u32..3).prop_map(Step::Show),
         Just(Step::Finish),
+        any::<u64>().prop_map(Step::Charge),
+        Just(Step::WarnOfBudget),
     ]
 }
 
@@ -295,6 +331,8 @@ fn change(step: &Step, state: &ConversationState) -> state::Change {
             C::Shown { through: first + more }
         }
         Step::Finish => C::Finished,
+        Step::Charge(rounds) => C::Charged { rounds: *rounds },
+        Step::WarnOfBudget => C::BudgetWarned,
     }
 }
 

@@ -3,7 +3,8 @@
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use talaria_client::{
-    Action, Change, Client, Contact, ConversationState, Counters, Identity, Name, Notice,
+    Action, BudgetStage, Change, Client, Contact, ConversationState, Counters, Identity, Name,
+    Notice,
 };
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Kind};
@@ -51,6 +52,7 @@ pub(super) struct ClientNode {
     pub(super) heard: Vec<Heard>,
     pub(super) delivered: Vec<MessageId>,
     pub(super) finished: bool,
+    pub(super) budget_stages: Vec<BudgetStage>,
 }
 
 impl ClientNode {
@@ -78,6 +80,7 @@ impl ClientNode {
             heard: Vec::new(),
             delivered: Vec::new(),
             finished: false,
+            budget_stages: Vec::new(),
         }
     }
 
@@ -117,6 +120,14 @@ impl ClientNode {
 
     pub(super) fn counted(&self) -> Counted {
         *self.client.counters()
+    }
+
+    pub(super) fn go_beyond_budget(&mut self) {
+        self.client.go_beyond_budget(true);
+    }
+
+    pub(super) fn charged(&self) -> u64 {
+        self.disk.conversation.charged
     }
 
     pub(super) fn last_submission(&self) -> Option<&[u8]> {
@@ -180,6 +191,7 @@ impl ClientNode {
     fn commit(&mut self, change: &Change) {
         match change {
             Change::LastRound(round) => self.disk.last_round = Some(*round),
+            Change::IdlePairsUnmet(_) => {}
             Change::Conversation(_, change) => self.disk.conversation.apply(change),
         }
     }
@@ -193,6 +205,7 @@ impl ClientNode {
             }
             Notice::Delivered { id, .. } => self.delivered.push(id),
             Notice::Finished => self.finished = true,
+            Notice::Budget { stage, .. } => self.budget_stages.push(stage),
             _ => {}
         }
     }

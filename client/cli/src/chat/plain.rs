@@ -166,7 +166,14 @@ impl Plain {
         if !self.json {
             return Ok(());
         }
-        self.print(&Event::Error { code: "line", message, fatal: false, round: None, line })
+        self.print(&Event::Error {
+            code: "line",
+            message,
+            fatal: false,
+            round: None,
+            line,
+            times: None,
+        })
     }
 
     fn finish(&self, summary: net::Summary, ended_by: Option<u8>) -> io::Result<u8> {
@@ -187,6 +194,7 @@ impl Plain {
                 fatal: true,
                 round: None,
                 line: None,
+                times: None,
             })?;
         }
         Ok(code)

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Local};
 use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
 use talaria_client::net::{self, Event};
-use talaria_client::{Notice, Presence, Way};
+use talaria_client::{BudgetStage, Notice, Presence, Way};
 use talaria_wire::Round;
 use talaria_wire::frame::Outcome;
 use talaria_wire::peer_message::MessageId;
@@ -62,6 +62,8 @@ pub(super) struct App {
     /// Rows of the message area when it was last drawn.
     pub(super) page: usize,
     pub(super) leaving: bool,
+    /// What is left of the privacy budget, if it was warned of.
+    pub(super) budget: Option<BudgetStage>,
 }
 
 impl App {
@@ -77,6 +79,7 @@ impl App {
             scroll: 0,
             page: 1,
             leaving: false,
+            budget: None,
         }
     }
 
@@ -130,6 +133,9 @@ impl App {
             }
             Notice::Partner { presence, .. } => self.presence = Some(*presence),
             other => {
+                if let Notice::Budget { stage, .. } = other {
+                    self.budget = Some(*stage);
+                }
                 if let Some(text) = events::describe(other) {
                     self.push(Item::Info(text));
                 }

@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use talaria_client::Presence;
+use talaria_client::{BudgetStage, Presence};
 use talaria_wire::frame::Outcome;
 
 use super::app::{App, Item, Link, State};
@@ -112,6 +112,12 @@ fn status_line(app: &App) -> String {
         Some(Presence::Left) => "has left",
     };
     let mut line = format!(" {}: {partner} │ {}", tame::shown(&app.partner), link(app));
+    match app.budget {
+        None => {}
+        Some(BudgetStage::Half) => line.push_str(" │ half the budget used"),
+        Some(BudgetStage::Spent) => line.push_str(" │ budget used up"),
+        Some(BudgetStage::Beyond) => line.push_str(" │ beyond the budget"),
+    }
     match app.waiting() {
         0 => {}
         n if app.leaving => line.push_str(&format!(" │ leaving, {n} on the way, Ctrl-C ends now")),

@@ -45,6 +45,13 @@ pub(super) fn apply(
                        WHERE id = :contact";
             tables.run(sql, &[])
         }
+        Change::Charged { rounds } => {
+            let sql = "UPDATE contact SET charged = :rounds WHERE id = :contact";
+            tables.run(sql, &[(":rounds", &rounds.cast_signed())])
+        }
+        Change::BudgetWarned => {
+            tables.run("UPDATE contact SET budget_warned = 1 WHERE id = :contact", &[])
+        }
     }
 }
 

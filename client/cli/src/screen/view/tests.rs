@@ -4,7 +4,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
 use talaria_client::net::Event;
-use talaria_client::{Name, Notice, Text};
+use talaria_client::{BudgetStage, Name, Notice, Text};
 use talaria_wire::Round;
 use talaria_wire::peer_message::MessageId;
 
@@ -70,6 +70,15 @@ fn the_status_line_tells_round_partner_and_connection() {
     let presence = Presence::Present;
     app.take_in(Event::Notice(Notice::Partner { presence, round }));
     assert!(screen(&mut app).contains("Bob: here │ round 812, 2104 ms"));
+}
+
+#[test]
+fn the_end_of_the_budget_is_shown_and_stays() {
+    let mut app = App::new("Bob".to_owned());
+    let stage = BudgetStage::Spent;
+    app.take_in(Event::Notice(Notice::Budget { stage, charged: 9, budget: 9 }));
+    let shown = screen(&mut app);
+    assert!(shown.contains("--beyond-budget") && shown.contains("│ budget used up"), "{shown}");
 }
 
 #[test]
