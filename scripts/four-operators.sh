@@ -119,6 +119,15 @@ await ann.log "zoe: line 3 of zoe"
 await zoe.log "ann: line 3 of ann"
 cat ann.log
 
+say "two epochs pass, and with them all onion keys"
+rounds() { grep -c '"event":"round"' eve.log; }
+until=$(($(rounds) + 25))
+until [ "$(rounds)" -ge "$until" ]; do sleep 0.1; done
+echo "line 4 of ann" >&3
+echo "line 4 of zoe" >&4
+await ann.log "zoe: line 4 of zoe"
+await zoe.log "ann: line 4 of ann"
+
 say "Carol's hop is replaced by Erin's in version 2; all sign, Carol too"
 talariad network next network.toml --replace 2 erin/hop-public.toml --out next.toml >/dev/null
 for who in eve bob dave erin; do
@@ -140,7 +149,7 @@ cat refused.log
 cp network.toml bob/network.toml
 
 say "the same conversation goes on; nobody had to do anything"
-for line in 4 5 6; do
+for line in 5 6 7; do
     echo "line $line of ann" >&3
     echo "line $line of zoe" >&4
 done

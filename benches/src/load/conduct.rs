@@ -72,6 +72,11 @@ async fn conduct(args: Args, network: Network) -> Result<Report, LoadError> {
     let target = target(&network).await?;
     let setting = Setting { seed, period, talking: script.talking(), shape };
     let stage = Rc::new(Stage::new(script, workshop));
+    if args.pid.is_some() {
+        // Rounds have memory of their own, noise above all, which is no connection's.
+        progress::note("letting the server run some rounds, to know its memory without clients");
+        sleep(period * ROUNDS_ALONE).await;
+    }
     let mut conductor =
         Conductor { probe: probe(args.pid)?, args, period, stage, interrupted: Rc::default() };
 
@@ -104,6 +109,9 @@ async fn target(network: &Network) -> Result<Target, LoadError> {
     let address = address.ok_or_else(|| LoadError::NoSuchAddress(named.clone()))?;
     Ok(Target::new(address, client_config(network)?, network.version(), network.shape()))
 }
+
+/// Rounds that a server runs before its memory is looked at.
+const ROUNDS_ALONE: u32 = 5;
 
 struct Conductor {
     args: Args,
