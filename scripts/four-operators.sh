@@ -159,7 +159,7 @@ wait "${pid[zoe]}" || fail "zoe's chat ended with an error"
 unset "pid[ann]" "pid[zoe]"
 for pair in ann:zoe zoe:ann; do
     of=${pair#*:}
-    expected=$(for line in 1 2 3 4 5 6; do echo "$of: line $line of $of"; done)
+    expected=$(for line in 1 2 3 4 5 6 7; do echo "$of: line $line of $of"; done)
     [ "$(cat "${pair%:*}.log")" = "$expected" ] || fail "${pair%:*} has not read what $of wrote"
 done
 cat ann.log
