@@ -61,8 +61,6 @@ pub struct HopSection {
     pub listen: SocketAddr,
     /// The key that it shows on its links.
     pub identity: PathBuf,
-    /// The key that onions are sealed to.
-    pub onion_key: PathBuf,
     /// The folder with the record of the last round, and the newest network file that it ran with.
     pub rounds: PathBuf,
 }
@@ -151,7 +149,7 @@ impl Config {
         let entry = entry
             .flat_map(|e| [&mut e.identity, &mut e.tls_certificate, &mut e.tls_key, &mut e.state]);
         let hops = self.hop.iter_mut();
-        let hops = hops.flat_map(|h| [&mut h.identity, &mut h.onion_key, &mut h.rounds]);
+        let hops = hops.flat_map(|h| [&mut h.identity, &mut h.rounds]);
         std::iter::once(&mut self.network).chain(entry).chain(hops)
     }
 }
@@ -187,7 +185,6 @@ mod tests {
         place = 1
         listen = "[::1]:7401"
         identity = "a"
-        onion_key = "b"
         rounds = "c"
         [limits]
         max_clients = 10
@@ -206,6 +203,7 @@ mod tests {
     fn mistakes_are_named() {
         for (from, to, message) in [
             ("place = 1", "place = 1\nplaec = 2", "unknown field `plaec`"),
+            ("rounds = \"c\"", "rounds = \"c\"\nonion_key = \"b\"", "unknown field `onion_key`"),
             ("[limits]", "[limit]", "unknown field `limit`"),
             ("max_clients", "max_client", "unknown field `max_client`"),
             ("network = \"network.toml\"", "", "missing field `network`"),

@@ -11,9 +11,9 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use talaria_wire::crypto::{IdentitySecret, OnionSecret};
+use talaria_wire::crypto::IdentitySecret;
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::net::round_log::write_atomically;
 use crate::net::tls::ENTRY_NAME;
@@ -87,14 +87,6 @@ pub fn read_identity(path: &Path) -> Result<IdentitySecret, KeyError> {
         .map_err(|_| KeyError::Malformed(path.to_owned()))
 }
 
-/// The onion key in `path`.
-///
-/// # Errors
-/// [`KeyError`] if the file cannot be used.
-pub fn read_onion_key(path: &Path) -> Result<OnionSecret, KeyError> {
-    Ok(OnionSecret::from_bytes(&*read_secret(path)?))
-}
-
 /// The identity key in `path`, made now if the file is not there.
 ///
 /// # Errors
@@ -104,20 +96,6 @@ pub fn identity(path: &Path) -> Result<IdentitySecret, KeyError> {
         write_secret(path, &IdentitySecret::generate(&mut rand::rng()).to_bytes())?;
     }
     read_identity(path)
-}
-
-/// The onion key in `path`, made now if the file is not there.
-///
-/// # Errors
-/// [`KeyError`] if the file cannot be used or made.
-pub fn onion_key(path: &Path) -> Result<OnionSecret, KeyError> {
-    if !path.exists() {
-        let mut bytes: [u8; 32] = rand::random();
-        let written = write_secret(path, &bytes);
-        bytes.zeroize();
-        written?;
-    }
-    read_onion_key(path)
 }
 
 /// Makes the certificate authority of a network, unless both files are there.
@@ -208,10 +186,10 @@ mod tests {
     #[test]
     fn broken_keys_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("onion.key");
+        let path = folder.path().join("identity.key");
         write_file(&path, b"not a key").unwrap();
-        let error = onion_key(&path).unwrap_err().to_string();
-        assert!(error.contains("onion.key does not hold a key"), "{error}");
-        assert!(matches!(read_onion_key(&folder.path().join("none")), Err(KeyError::Io { .. })));
+        let error = identity(&path).unwrap_err().to_string();
+        assert!(error.contains("identity.key does not hold a key"), "{error}");
+        assert!(matches!(read_identity(&folder.path().join("none")), Err(KeyError::Io { .. })));
     }
 }

@@ -178,7 +178,6 @@ impl DataFolder {
             operator: format!("hop {place}"),
             address: UNKNOWN.to_owned(),
             identity: *keys::identity(&folder.join("identity.key"))?.public(),
-            onion_key: *keys::onion_key(&folder.join("onion.key"))?.public(),
         })
     }
 
@@ -262,7 +261,6 @@ impl DataFolder {
             place: Some(place),
             listen: *listen,
             identity: at(&hop_name(place)).join("identity.key"),
-            onion_key: at(&hop_name(place)).join("onion.key"),
             rounds: at(&hop_name(place)).join("rounds"),
         };
         Config {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use talaria_client::BudgetStage;
-use talaria_wire::crypto::{IdentitySecret, OnionSecret};
+use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{
     EntryInfo, HopInfo, Network, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
@@ -88,10 +88,8 @@ impl World {
     #[must_use]
     pub fn new(setting: Setting) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(setting.seed);
-        let hop_secrets: Vec<_> =
-            (0..setting.hops).map(|_| OnionSecret::generate(&mut rng)).collect();
         let operators = Operators::new(setting.hops, &mut rng);
-        let network = operators.found(&setting, &hop_secrets);
+        let network = operators.found(&setting);
         let hops = (0..)
             .zip(&operators.hops)
             .map(|(place, own)| HopNode::new(place, own, &network, rng.next_u64()))
@@ -173,9 +171,9 @@ impl World {
     /// with it. Clients learn of it with [`World::bring_network_file`].
     pub fn replace_hop(&mut self, place: u8) {
         let mut rng = ChaCha20Rng::seed_from_u64(self.network.sequence);
-        let (own, secret) = (IdentitySecret::generate(&mut rng), OnionSecret::generate(&mut rng));
+        let own = IdentitySecret::generate(&mut rng);
         let mut terms = self.network.known().next_terms();
-        terms.hops[usize::from(place)] = hop_info(&own, &secret);
+        terms.hops[usize::from(place)] = hop_info(&own);
         self.operators.hops.push(own);
         let file = self.operators.sign(terms);
         let next = file.verify(self.now, Some(self.network.known()));
@@ -443,16 +441,16 @@ impl Operators {
     }
 
     /// The first version of the network.
-    fn found(&self, setting: &Setting, secrets: &[OnionSecret]) -> Network {
+    fn found(&self, setting: &Setting) -> Network {
         let entry = EntryInfo {
             operator: "entry".to_owned(),
             address: "entry:1".to_owned(),
             identity: *self.entry.public(),
             ca: vec![0].into(),
         };
-        let hops = self.hops.iter().zip(secrets).map(|(own, secret)| hop_info(own, secret));
         let validity = Validity { from: UnixMillis(0), until: END };
-        let mut terms = Terms::first("simulated", validity, entry, hops.collect());
+        let mut terms =
+            Terms::first("simulated", validity, entry, self.hops.iter().map(hop_info).collect());
         terms.period_ms = setting.period_ms.try_into().expect("a round lasts some time");
         terms.noise = setting.noise;
         if let Some(charged_rounds) = setting.charged_rounds {
@@ -473,11 +471,6 @@ impl Operators {
     }
 }
 
-fn hop_info(own: &IdentitySecret, secret: &OnionSecret) -> HopInfo {
-    HopInfo {
-        operator: "hop".to_owned(),
-        address: "hop:1".to_owned(),
-        identity: *own.public(),
-        onion_key: *secret.public(),
-    }
+fn hop_info(own: &IdentitySecret) -> HopInfo {
+    HopInfo { operator: "hop".to_owned(), address: "hop:1".to_owned(), identity: *own.public() }
 }

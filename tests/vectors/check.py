@@ -403,8 +403,7 @@ def entry_bytes(entry):
 
 def hop_bytes(hop):
     out, point = label(hop, "operator") + address(hop), identity(hop)
-    onion_key = key(hop, "onion_key", 32)
-    return point, onion_key, out + point + onion_key
+    return point, out + point
 
 
 class NetworkFile:
@@ -448,18 +447,15 @@ class NetworkFile:
         if not isinstance(hops, list) or not 1 <= len(hops) <= 16:
             raise Bad("hop")
         point, encoded = entry_bytes(entry)
-        self.entry, self.hops, onion_keys = point, [], []
+        self.entry, self.hops = point, []
         encoded += be(len(hops), 1)
         for hop in hops:
-            point, onion_key, one = hop_bytes(hop)
+            point, one = hop_bytes(hop)
             self.hops.append(point)
-            onion_keys.append(onion_key)
             encoded += one
-        keys = [self.entry, *self.hops, *onion_keys]
+        keys = [self.entry, *self.hops]
         if len(set(keys)) < len(keys):
             raise Bad("a key stands twice")
-        if any(x25519(be(8, 32), onion_key) is None for onion_key in onion_keys):
-            raise Bad("a key of low order")
         self.signatures = {}
         for one in signatures:
             self.signatures[identity(one)] = key(one, "signature", 64)
@@ -518,7 +514,7 @@ def public_part(text):
         point, encoded = entry_bytes(table)
         encoded = be(0, 1) + encoded
     elif role == "hop":
-        point, _, encoded = hop_bytes(table)
+        point, encoded = hop_bytes(table)
         encoded = be(1, 1) + encoded
     else:
         raise Bad("role")

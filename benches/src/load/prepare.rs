@@ -210,7 +210,6 @@ mod tests {
             operator: operator.clone(),
             address: address.clone(),
             identity,
-            onion_key: *OnionSecret::from_bytes(&identity.hash()).public(),
         });
         let validity = Validity { from: UnixMillis(0), until: UnixMillis(4_000_000_000_000) };
         let mut file =

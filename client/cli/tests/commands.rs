@@ -8,7 +8,7 @@ use talaria_client::conversation::state;
 use talaria_client::store::Home;
 use talaria_client::{Card, Change, Contact};
 use talaria_wire::UnixMillis;
-use talaria_wire::crypto::{IdentitySecret, OnionPublic};
+use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{
     EntryInfo, HopInfo, Known, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
@@ -42,7 +42,6 @@ impl World {
             operator: "Harry".to_owned(),
             address: "127.0.0.1:2".to_owned(),
             identity: hop,
-            onion_key: OnionPublic([0x11; 32]),
         };
         let validity = Validity { from: UnixMillis(0), until: UnixMillis(99_000_000_000_000) };
         let mut terms = Terms::first("test net", validity, entry, vec![hop]);

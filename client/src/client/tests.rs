@@ -57,7 +57,7 @@ impl Server {
             ca: CertificateDer::from(vec![1]),
         };
         let operator = "Harry".to_owned();
-        let info = HopInfo { operator, address, identity: hop_key, onion_key: *hop.public() };
+        let info = HopInfo { operator, address, identity: hop_key };
         let validity = Validity { from: UnixMillis(0), until: UnixMillis(1_000_000_000_000) };
         let mut terms = Terms::first("test", validity, entry, vec![info]);
         terms.lanes = lanes;

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use talaria_wire::Round;
 use talaria_wire::control::Control;
-use talaria_wire::crypto::{OnionPublic, OnionSecret};
+use talaria_wire::crypto::OnionSecret;
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Submission, submission_len,
 };
@@ -77,7 +77,6 @@ impl Entry {
             operator: "Harry".to_owned(),
             address: "127.0.0.1:2".to_owned(),
             identity: *hop_own.public(),
-            onion_key: OnionPublic([0x11; 32]),
         };
         let until = UnixMillis(now().0 / 1000 * 1000 + 3_600_000);
         let validity = Validity { from: UnixMillis(0), until };

@@ -5,7 +5,6 @@ use std::num::NonZeroU64;
 use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use rand::SeedableRng;
-use talaria_wire::crypto::OnionPublic;
 use talaria_wire::network_file::{EntryInfo, HopInfo, NetworkFile, Terms, Validity, VerifyError};
 use talaria_wire::peer_message::MessageId;
 use tempfile::TempDir;
@@ -27,8 +26,7 @@ fn first(period_ms: u64) -> Known {
         identity: entry,
         ca: vec![1, 2, 3, 4].into(),
     };
-    let onion_key = OnionPublic([0x11; 32]);
-    let hop = HopInfo { operator: "Harry".to_owned(), address, identity: hop, onion_key };
+    let hop = HopInfo { operator: "Harry".to_owned(), address, identity: hop };
     let validity = Validity { from: UnixMillis(0), until: UNTIL };
     let mut terms = Terms::first("test", validity, entry, vec![hop]);
     terms.period_ms = NonZeroU64::new(period_ms).unwrap();

@@ -49,12 +49,7 @@ impl DataFolder {
     pub fn init_hop(&self, operated: Operated) -> Result<Made, SetupError> {
         let (kept_key, own) = self.own_identity()?;
         let Operated { operator, address, listen } = operated;
-        let role = Role::Hop(HopInfo {
-            operator,
-            address,
-            identity: *own.public(),
-            onion_key: *keys::onion_key(&self.path.join("onion.key"))?.public(),
-        });
+        let role = Role::Hop(HopInfo { operator, address, identity: *own.public() });
         let public_part = self.path.join("hop-public.toml");
         let part = PublicPart::sign(role, &own).map_err(in_file(&public_part))?;
         let config = hop_toml("hop", None, listen, "");

@@ -41,7 +41,6 @@ pub(super) fn hop_toml(name: &str, place: Option<u8>, listen: SocketAddr, folder
          [[hop]]\n\
          {place}listen = \"{listen}\"                 # where the server before it connects\n\
          identity = \"{folder}identity.key\"            # shown on its links\n\
-         onion_key = \"{folder}onion.key\"              # onions are sealed to it\n\
          rounds = \"{folder}rounds\"                    # the last round and the newest network\n\
          \x20                                           # file: never delete it while the network\n\
          \x20                                           # runs\n\n{LIMITS}"

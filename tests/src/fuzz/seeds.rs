@@ -2,7 +2,6 @@
 
 use talaria_client::contact::{Card, Contact, Name};
 use talaria_wire::control::{AbortReason, Control, Refusal};
-use talaria_wire::crypto::OnionSecret;
 use talaria_wire::frame::{Announcement, HEADER_LEN, Outcome, Replies, Submission};
 use talaria_wire::link::BatchHead;
 use talaria_wire::network_file::{
@@ -28,7 +27,6 @@ state = "entry-state"
 place = 1
 listen = "[::1]:7401"
 identity = "hop-1.key"
-onion_key = "hop-1-onion.key"
 rounds = "hop-1"
 
 [limits]
@@ -134,8 +132,7 @@ fn networks() -> Vec<Vec<u8>> {
         identity: *own.public(),
         ca: vec![1, 2, 3, 4].into(),
     };
-    let onion_key = *OnionSecret::from_bytes(&[4; 32]).public();
-    let hop = HopInfo { operator, address, identity: *hop_own.public(), onion_key };
+    let hop = HopInfo { operator, address, identity: *hop_own.public() };
     let parts = [
         PublicPart::sign(Role::Entry(entry.clone()), own),
         PublicPart::sign(Role::Hop(hop.clone()), hop_own),

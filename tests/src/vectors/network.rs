@@ -3,14 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 use talaria_wire::UnixMillis;
-use talaria_wire::crypto::{IdentitySecret, OnionSecret};
+use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{
     EntryInfo, HopInfo, NetworkFile, Noise, NoiseGoal, PublicPart, Role, Terms, Validity,
     VerifyError,
 };
 
 use super::VectorFile;
-use super::bytes::{Hex, draw, seeded};
+use super::bytes::{Hex, seeded};
 
 /// Something like a self-signed certificate; nothing but its bytes matters here.
 const CA: [u8; 14] = [0x30, 12, 0x30, 2, 5, 0, 0x30, 2, 5, 0, 3, 2, 0, 0];
@@ -160,15 +160,13 @@ const GOAL: NoiseGoal =
 /// Five servers: the entry, three hops, and the hop that takes the place of the second.
 struct Cast {
     own: Vec<IdentitySecret>,
-    onion_keys: Vec<OnionSecret>,
 }
 
 impl Cast {
     fn new() -> Self {
         let mut rng = seeded(30);
         let own = (0..5).map(|_| IdentitySecret::generate(&mut rng)).collect();
-        let onion_keys = (0..5).map(|_| OnionSecret::from_bytes(&draw(&mut rng))).collect();
-        Self { own, onion_keys }
+        Self { own }
     }
 
     fn entry(&self) -> EntryInfo {
@@ -185,7 +183,6 @@ impl Cast {
             operator: format!("Operator {i}"),
             address: format!("hop-{i}.example:740{i}"),
             identity: *self.own[i].public(),
-            onion_key: *self.onion_keys[i].public(),
         }
     }
 
@@ -304,8 +301,9 @@ fn bad(good: &str) -> Vec<Bad> {
         ("a port with a sign", "127.0.0.1:7400", "127.0.0.1:+7400"),
         ("a port that is too large", "127.0.0.1:7400", "127.0.0.1:65536"),
         ("a certificate that is none", "BEGIN", "START"),
-        ("a key that is too long", "onion_key = \"", "onion_key = \"00"),
-        ("a key that is not hexadecimal", "onion_key = \"", "onion_key = \"zz"),
+        ("a key that is too long", "identity = \"", "identity = \"00"),
+        ("a key that is not hexadecimal", "identity = \"02", "identity = \"zz"),
+        ("a hop with an onion key that lasts", "[[hop]]\n", "[[hop]]\nonion_key = \"11\"\n"),
         ("a key in SEC1's compact form", "identity = \"0", "identity = \"05\" #"),
         ("a signature that is too long", "signature = \"", "signature = \"00"),
     ];

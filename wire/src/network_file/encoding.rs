@@ -58,7 +58,6 @@ pub(super) fn put_hop(out: &mut Vec<u8>, hop: &HopInfo) {
     put_text(out, &hop.operator);
     put_text(out, &hop.address);
     out.extend_from_slice(&hop.identity.to_bytes());
-    out.extend_from_slice(&hop.onion_key.0);
 }
 
 /// Names and addresses have at most 255 bytes.

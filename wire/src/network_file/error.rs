@@ -60,9 +60,9 @@ pub enum NetworkFileError {
     /// A time of validity that ends before it begins.
     #[error("`valid_until` has to be later than `valid_from`")]
     BadValidity,
-    /// A key that names two servers, or that everybody can agree with.
-    #[error("the key {0} stands twice, or is no key that keeps a secret")]
-    UnfitKey(String),
+    /// A key that names two servers.
+    #[error("the key {0} stands twice: every server has a key of its own")]
+    RepeatedKey(String),
     /// The certificate is not PEM.
     #[error("`ca` is not a certificate in PEM form")]
     BadCertificate,

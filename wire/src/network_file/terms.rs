@@ -9,7 +9,7 @@ use super::{
     ADDRESS_MAX, LABEL_MAX, MAX_ALPHA_TENTHS, MAX_DIALING_EVERY, MAX_NOISE_ONIONS, MAX_ONION_EPOCH,
     MIN_ALPHA_TENTHS, MIN_ONION_EPOCH, NetworkFileError, NetworkId, VersionHash,
 };
-use crate::crypto::{IdentityPublic, OnionPublic};
+use crate::crypto::IdentityPublic;
 use crate::params::{
     Hops, MAX_HOPS, MAX_LANES, MAX_PERIOD_MS, MIN_PERIOD_MS, RoundShape, UnixMillis,
 };
@@ -41,8 +41,6 @@ pub struct HopInfo {
     pub address: String,
     /// The key that the hop shows on its links, and signs the network file with.
     pub identity: IdentityPublic,
-    /// The key that its layer of every onion is sealed to.
-    pub onion_key: OnionPublic,
 }
 
 /// From when until when a version may be used, in whole seconds.
@@ -169,21 +167,13 @@ impl Terms {
         self.check_keys()
     }
 
-    /// One key in two places would be one operator who looks like two; a low-order onion key
-    /// would make a layer that everybody can open.
+    /// One key in two places would be one operator who looks like two.
     fn check_keys(&self) -> Result<(), NetworkFileError> {
         let identities = self.hops.iter().map(|hop| &hop.identity);
         let identities = std::iter::once(&self.entry.identity).chain(identities);
-        let identities = identities.map(|key| hex::encode(key.to_bytes()));
-        let onion_keys = self.hops.iter().map(|hop| hex::encode(hop.onion_key.0));
         let mut seen = BTreeSet::new();
-        for key in identities.chain(onion_keys) {
-            if !seen.insert(key.clone()) {
-                return Err(NetworkFileError::UnfitKey(key));
-            }
-        }
-        match self.hops.iter().find(|hop| !hop.onion_key.contributes()) {
-            Some(hop) => Err(NetworkFileError::UnfitKey(hex::encode(hop.onion_key.0))),
+        match identities.map(IdentityPublic::to_bytes).find(|key| !seen.insert(*key)) {
+            Some(key) => Err(NetworkFileError::RepeatedKey(hex::encode(key))),
             None => Ok(()),
         }
     }

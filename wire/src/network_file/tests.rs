@@ -6,8 +6,7 @@ use rand::SeedableRng;
 use rustls_pki_types::CertificateDer;
 
 use super::*;
-use crate::crypto::OnionPublic;
-use crate::crypto::{IdentitySecret, OnionSecret};
+use crate::crypto::IdentitySecret;
 use crate::params::UnixMillis;
 
 const FROM: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -24,7 +23,6 @@ fn hop(i: u8) -> HopInfo {
         operator: format!("operator {i}"),
         address: format!("[::1]:{}", 7400 + u16::from(i)),
         identity: *key(i).public(),
-        onion_key: *OnionSecret::from_bytes(&[i; 32]).public(),
     }
 }
 
@@ -67,7 +65,6 @@ fn a_file_that_all_have_signed_is_a_network() {
     let network = read.verify(NOW, None).unwrap();
     assert_eq!(network.id().0, network.version_hash().0);
     assert_eq!((network.lanes, network.sequence, network.hops().len()), (1, 1, 3));
-    assert_eq!(network.onion_keys()[2], hop(3).onion_key);
 }
 
 #[test]
@@ -263,7 +260,8 @@ fn mistakes_are_named() {
         ("127.0.0.1:7400", "127.0.0.1", "not an address of the form host:port"),
         ("127.0.0.1:7400", "a b:7400", "not an address of the form host:port"),
         ("BEGIN", "START", "not a certificate"),
-        ("onion_key = \"", "onion_key = \"zz", "`onion_key` is not a key"),
+        ("operator 1\"", "operator 1\"\nonion_key = \"00\"", "unknown field `onion_key`"),
+        ("identity = \"0", "identity = \"zz", "`identity` is not a key"),
         ("identity = \"0", "identity = \"1", "`identity` is not a key"),
         ("sequence = 1", "sequence = 0", "`sequence` has to be"),
         ("sequence = 1", "sequence = 2", "neither `origin` nor `previous`"),
@@ -302,17 +300,15 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn keys_that_stand_twice_or_keep_no_secret_are_refused() {
+fn keys_that_stand_twice_are_refused() {
     let refused = |change: fn(&mut Terms)| {
         let mut terms = terms();
         change(&mut terms);
-        matches!(NetworkFile::new(terms), Err(NetworkFileError::UnfitKey(_)))
+        matches!(NetworkFile::new(terms), Err(NetworkFileError::RepeatedKey(_)))
     };
     assert!(!refused(|_| ()));
-    assert!(refused(|t| t.hops[1].onion_key = t.hops[0].onion_key));
     assert!(refused(|t| t.hops[1].identity = t.hops[2].identity));
     assert!(refused(|t| t.hops[1].identity = t.entry.identity));
-    assert!(refused(|t| t.hops[1].onion_key = OnionPublic([0; 32])));
 }
 
 #[test]

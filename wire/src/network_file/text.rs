@@ -13,7 +13,6 @@ use super::{
     NoiseGoal, Terms, Validity, VersionHash,
 };
 use crate::crypto::identity::{IDENTITY_PUBLIC_LEN, IdentityPublic, SIGNATURE_LEN};
-use crate::crypto::onion_key::OnionPublic;
 use crate::params::UnixMillis;
 
 /// Digits of a base64 line in a PEM file (RFC 7468, section 2).
@@ -84,7 +83,6 @@ pub(super) struct HopTable {
     operator: String,
     address: String,
     identity: String,
-    onion_key: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,12 +198,10 @@ impl EntryTable {
 
 impl HopTable {
     pub(super) fn parse(self) -> Result<HopInfo, NetworkFileError> {
-        let onion_key = bytes(&self.onion_key).ok_or(NetworkFileError::BadKey("onion_key"))?;
         Ok(HopInfo {
             operator: self.operator,
             address: self.address,
             identity: identity(&self.identity)?,
-            onion_key: OnionPublic(onion_key),
         })
     }
 
@@ -214,7 +210,6 @@ impl HopTable {
             operator: info.operator.clone(),
             address: info.address.clone(),
             identity: hex::encode(info.identity.to_bytes()),
-            onion_key: hex::encode(info.onion_key.0),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::ops::Deref;
 
 use super::signed::hop_signers;
 use super::{NetworkFile, NetworkId, NetworkVersion, Terms, VerifyError, VersionHash};
-use crate::crypto::OnionPublic;
 use crate::params::{RoundShape, UnixMillis};
 
 use super::HopInfo;
@@ -127,12 +126,6 @@ impl Network {
     #[must_use]
     pub fn epoch_rounds(&self) -> NonZeroU32 {
         NonZeroU32::new(self.epoch_rounds).expect("an epoch has at least MIN_ONION_EPOCH rounds")
-    }
-
-    /// The onion keys of the chain, first hop first.
-    #[must_use]
-    pub fn onion_keys(&self) -> Vec<OnionPublic> {
-        self.hops().iter().map(|hop| hop.onion_key).collect()
     }
 
     /// When it must not be used any more.

@@ -85,8 +85,7 @@ pub(super) fn changes(before: &Terms, after: &Terms) -> Vec<String> {
 }
 
 fn hop(hop: &HopInfo) -> String {
-    let (key, onion_key) = (hex::encode(hop.identity.to_bytes()), hex::encode(hop.onion_key.0));
-    format!("{}, {}, key {key}, onion key {onion_key}", hop.operator, hop.address)
+    format!("{}, {}, key {}", hop.operator, hop.address, hex::encode(hop.identity.to_bytes()))
 }
 
 fn blake3_of(bytes: &[u8]) -> String {

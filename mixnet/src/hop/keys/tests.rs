@@ -26,7 +26,6 @@ fn network(name: &str) -> Network {
         operator: operator(i),
         address: address.clone(),
         identity: *identity(i).public(),
-        onion_key: *OnionSecret::from_bytes(&[i; 32]).public(),
     });
     let validity = Validity { from: UnixMillis(0), until: UnixMillis(1000) };
     let mut terms = Terms::first(name, validity, entry, hops.collect());
