@@ -10,7 +10,7 @@ use talaria_wire::frame::{Announcement, Submission};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
 use crate::admission::{Admission, ClientId, NotAdmitted, Seat, Seats};
-use crate::schedule::{ScheduleConfig, Scheduler, Step};
+use crate::schedule::{Ending, ScheduleConfig, Scheduler, Step};
 
 /// A client that lets so many rounds pass in a row is not waited for any more. One alone may be
 /// the doing of somebody who holds everybody's traffic up for a moment, to close the next round
@@ -334,6 +334,11 @@ impl Entry {
     }
 
     fn finish(&mut self, round: RoundNumber, replies: Result<Batch, AbortReason>) {
+        let ending = match &replies {
+            Ok(_) => Ending::Returned,
+            Err(AbortReason::TooSlow | AbortReason::Busy) => Ending::Overloaded,
+            Err(_) => Ending::Lost,
+        };
         if let Some(seats) = self.waiting.remove(&round) {
             let next = self.scheduler.upcoming().map(|(round, opens_at)| {
                 let closes_at = round.next().starts_at(self.config.schedule.period_ms);
@@ -341,7 +346,7 @@ impl Entry {
             });
             self.actions.push_back(Action::Deliver { round, seats, replies, next });
         }
-        self.scheduler.handle_over(round);
+        self.scheduler.handle_over(round, ending);
         self.run_steps();
     }
 }

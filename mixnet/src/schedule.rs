@@ -3,6 +3,11 @@
 //! Pure: it is told what time it is and what happened, and says what to do. Round numbers come
 //! from the clock and only ever rise, so that a clock that is set back costs rounds and never
 //! repeats one. A round collects while the one before it travels.
+//!
+//! A chain that is given more rounds than it has time for would return none of them in time. So
+//! the number that may travel at once halves with each round that takes too long, and grows again
+//! by one when [`GROWS_AFTER`] in a row have returned (as TCP's congestion window does, RFC 5681);
+//! meanwhile rounds are left out.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
@@ -10,6 +15,9 @@ use std::num::NonZeroU64;
 use talaria_wire::{Round, UnixMillis};
 
 use crate::chain::Underway;
+
+/// Rounds that return in a row before one more may travel.
+const GROWS_AFTER: usize = 8;
 
 /// What the schedule goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +39,17 @@ impl ScheduleConfig {
         let max_rounds = usize::try_from(rounds).unwrap_or(usize::MAX);
         Self { period_ms, patience_ms, max_rounds }
     }
+}
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its replies are back.
+    Returned,
+    /// The chain has too much to do.
+    Overloaded,
+    /// It is lost for another reason.
+    Lost,
 }
 
 /// What is to be done now.
@@ -67,6 +86,10 @@ pub struct Scheduler {
     next: Round,
     open: Option<(Round, UnixMillis)>,
     travelling: Underway<()>,
+    /// How many rounds may travel at once for now.
+    window: usize,
+    /// How many have returned in a row.
+    returned: usize,
     steps: VecDeque<Step>,
 }
 
@@ -81,6 +104,8 @@ impl Scheduler {
             next: Round::at(now, config.period_ms).next(),
             open: None,
             travelling: Underway::new(config.max_rounds),
+            window: config.max_rounds,
+            returned: 0,
             steps: VecDeque::new(),
         }
     }
@@ -88,6 +113,7 @@ impl Scheduler {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
         for (round, ()) in self.travelling.expire(now) {
+            self.narrow();
             self.steps.push_back(Step::GiveUp(round));
         }
         if self.open.is_some_and(|(_, closes_at)| closes_at <= now) {
@@ -95,7 +121,11 @@ impl Scheduler {
         }
         let current = Round::at(now, self.config.period_ms);
         if self.mode == Mode::Running && self.open.is_none() && current >= self.next {
-            self.open(current);
+            if self.travelling.len() < self.window {
+                self.open(current);
+            } else {
+                self.next = current.next();
+            }
         }
         self.check_drained();
     }
@@ -105,9 +135,14 @@ impl Scheduler {
         self.close(now);
     }
 
-    /// `round` is over, well or not. Says whether it was still waited for.
-    pub fn handle_over(&mut self, round: Round) -> bool {
+    /// `round` is over. Says whether it was still waited for.
+    pub fn handle_over(&mut self, round: Round, ending: Ending) -> bool {
         let waited = self.travelling.arrive(round).is_some();
+        match ending {
+            Ending::Returned if waited => self.widen(),
+            Ending::Overloaded if waited => self.narrow(),
+            _ => {}
+        }
         self.check_drained();
         waited
     }
@@ -147,6 +182,19 @@ impl Scheduler {
     #[must_use]
     pub fn open_round(&self) -> Option<Round> {
         self.open.map(|(round, _)| round)
+    }
+
+    fn widen(&mut self) {
+        self.returned += 1;
+        if self.returned >= GROWS_AFTER {
+            self.returned = 0;
+            self.window = self.config.max_rounds.min(self.window + 1);
+        }
+    }
+
+    fn narrow(&mut self) {
+        self.returned = 0;
+        self.window = (self.window / 2).max(1);
     }
 
     fn open(&mut self, round: Round) {
@@ -204,8 +252,8 @@ mod tests {
         assert_eq!(steps(&mut s), [open(3)]);
         s.handle_timeout(UnixMillis(401));
         assert_eq!(steps(&mut s), [Step::Close(Round(3)), open(4)]);
-        assert!(s.handle_over(Round(3)));
-        assert!(!s.handle_over(Round(3)));
+        assert!(s.handle_over(Round(3), Ending::Returned));
+        assert!(!s.handle_over(Round(3), Ending::Returned));
     }
 
     #[test]
@@ -228,7 +276,7 @@ mod tests {
         s.handle_complete(UnixMillis(150));
         s.handle_timeout(UnixMillis(450));
         assert!(steps(&mut s).contains(&Step::GiveUp(Round(1))));
-        assert!(!s.handle_over(Round(1)));
+        assert!(!s.handle_over(Round(1), Ending::Returned));
     }
 
     #[test]
@@ -237,7 +285,44 @@ mod tests {
         s.handle_timeout(UnixMillis(100));
         s.handle_timeout(UnixMillis(200));
         s.handle_timeout(UnixMillis(300));
-        assert!(steps(&mut s).ends_with(&[Step::Close(Round(2)), Step::GiveUp(Round(2)), open(3)]));
+        assert_eq!(steps(&mut s), [open(1), Step::Close(Round(1))]);
+        assert!(s.handle_over(Round(1), Ending::Returned));
+        s.handle_timeout(UnixMillis(350));
+        assert_eq!((steps(&mut s), s.poll_timeout()), (vec![], Some(UnixMillis(400))));
+        s.handle_timeout(UnixMillis(400));
+        assert_eq!(steps(&mut s), [open(4)]);
+    }
+
+    /// A chain that works on one round at a time, for `work_ms` each, and does not stop to work on
+    /// rounds that nobody waits for any more. Gives how many came back in time.
+    fn returned_from_slow_chain(work_ms: u64, until: u64) -> usize {
+        let mut s = scheduler(100, 8, 0);
+        let (mut busy_until, mut returned) = (0, 0);
+        let mut at_work = VecDeque::new();
+        for now in (0..until).map(UnixMillis) {
+            while let Some(&(round, _)) = at_work.front().filter(|&&(_, done)| done <= now) {
+                at_work.pop_front();
+                returned += usize::from(s.handle_over(round, Ending::Returned));
+            }
+            s.handle_timeout(now);
+            for step in steps(&mut s) {
+                if let Step::Close(round) = step {
+                    busy_until = busy_until.max(now.0) + work_ms;
+                    at_work.push_back((round, UnixMillis(busy_until)));
+                }
+            }
+        }
+        returned
+    }
+
+    #[test]
+    fn a_chain_that_is_too_slow_gets_fewer_rounds_and_returns_them() {
+        assert_eq!(returned_from_slow_chain(90, 10_000), 98);
+        for work_ms in [110, 150, 250] {
+            let could = usize::try_from(10_000 / work_ms).unwrap();
+            let returned = returned_from_slow_chain(work_ms, 10_000);
+            assert!(returned > could / 3, "{returned} of {could} at {work_ms} ms");
+        }
     }
 
     #[test]
@@ -261,7 +346,7 @@ mod tests {
         assert_eq!(steps(&mut s), [open(1), Step::Close(Round(1))]);
         s.handle_timeout(UnixMillis(200));
         assert_eq!(steps(&mut s), []);
-        s.handle_over(Round(1));
+        s.handle_over(Round(1), Ending::Returned);
         assert_eq!(steps(&mut s), [Step::Drained]);
         s.handle_timeout(UnixMillis(300));
         assert_eq!((steps(&mut s), s.poll_timeout()), (vec![], None));
@@ -280,7 +365,7 @@ mod tests {
                 now = if event == 3 { now.saturating_sub(delta) } else { now + delta };
                 match event {
                     0 => s.handle_complete(UnixMillis(now)),
-                    1 if !travelling.is_empty() => { s.handle_over(travelling.remove(0)); }
+                    1 if !travelling.is_empty() => { s.handle_over(travelling.remove(0), Ending::Lost); }
                     _ => s.handle_timeout(UnixMillis(now)),
                 }
                 for step in steps(&mut s) {

@@ -22,7 +22,8 @@ impl Chain {
     fn prepare(port: u16) -> Self {
         let chain = Self { folder: tempfile::tempdir().unwrap(), processes: vec![] };
         let listen = format!("127.0.0.1:{port}");
-        chain.talariad(&["init", "--period", "200ms", "--data", ".", "--listen", &listen]);
+        let init = ["init", "--period", "200ms", "--noise-onions", "20", "--data", "."];
+        chain.talariad(&[&init[..], &["--listen", &listen]].concat());
         Self { processes: ROLES.map(|_| None).into(), ..chain }
     }
 
