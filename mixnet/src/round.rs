@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Collecting --close--> Closed --peel--> Peeled --mix--> Mixed --forward--> (Batch, Away)
+//!                     Arriving --peel--/
 //!      Away --returned(Batch)--> Unmixed --seal--> Sealed --into_replies--> Batch
 //! ```
 //! No step can be forgotten or done twice, because each consumes what it works on; if one fails
@@ -21,9 +22,12 @@
 mod placement;
 mod ticket;
 
+use std::{fmt, mem};
+
 use rand::CryptoRng;
+use rayon::ThreadPool;
 use rayon::prelude::*;
-use talaria_wire::onion::{PeelContext, ReplyKey, seal_reply};
+use talaria_wire::onion::{PeelContext, seal_reply};
 use talaria_wire::params::{LAYER_LEN, TAG_LEN};
 use talaria_wire::{Batch, Round as RoundNumber};
 use thiserror::Error;
@@ -32,7 +36,8 @@ use zeroize::Zeroizing;
 use crate::hop::noise::{Canary, Noise};
 use crate::hop::replay::drop_repeated;
 use crate::hop::shuffle::shuffle;
-use placement::{Placed, Placement};
+pub use placement::NotAsAnnounced;
+use placement::Placement;
 use ticket::{Ticket, WaysBack};
 
 /// Onions that one task of the thread pool works on.
@@ -109,14 +114,10 @@ impl Round<Closed> {
         self.state.batch
     }
 
-    /// Draws the order in which the round leaves, and peels every onion into its new slot.
-    ///
-    /// Whatever an onion needs is done while it is in the processor's cache: agree, derive, open
-    /// and move. Noise comes between the others where the order says so.
+    /// Peels a batch that is here as a whole, see [`Round::<Arriving>::peel`].
     ///
     /// # Panics
-    /// If the context or the noise is of another round, the noise is not as long as an inner
-    /// onion, or there are 2³² onions and more.
+    /// As the other.
     #[must_use]
     pub fn peel(
         self,
@@ -124,32 +125,83 @@ impl Round<Closed> {
         noise: Noise,
         rng: &mut impl CryptoRng,
     ) -> Round<Peeled> {
-        assert_eq!(context.round(), self.number, "a round is peeled with its own keys");
-        assert!(noise.fits(self.number), "noise is sealed for its round");
-        let Closed { batch: arrived } = self.state;
-        let slots = arrived.len() + noise.onions().len();
-        let slots = u32::try_from(slots).expect("a batch has fewer than 2^32 slots");
-        let mut order: Zeroizing<Vec<u32>> = Zeroizing::new((0..slots).collect());
-        shuffle(&mut order, rng);
-        let inner_len = arrived.slot_len() - LAYER_LEN;
-        let mut placed = Batch::stale(inner_len, order.len());
-        let placement = Placement { arrived: &arrived, noise: noise.onions(), context };
-        let Placed { keys, sound: mut keep, marks } = placement.peel(&order, &mut placed);
-        drop_repeated(&arrived, &order, &marks, &mut keep);
-        let canary = noise.into_canary();
-        Round { number: self.number, state: Peeled { placed, order, keys, keep, canary } }
+        let Closed { batch: mut arrived } = self.state;
+        let round = Round::arriving(self.number, arrived.slot_len(), arrived.len());
+        let run_len = arrived.slot_len() * RUN;
+        let pieces = arrived.as_bytes_mut().chunks_mut(run_len);
+        round.peel(None, pieces, context, noise, rng).expect("a batch has as many slots as it has")
     }
 }
 
-/// One layer is off, and every onion lies in its new slot; bad and duplicate ones are marked.
+/// Onions are on their way from the server before: how many is known, and they come in pieces.
 #[derive(Debug)]
+pub struct Arriving {
+    slot_len: usize,
+    slots: usize,
+}
+
+impl Round<Arriving> {
+    /// A round of which `slots` onions of `slot_len` bytes are to come.
+    #[must_use]
+    pub fn arriving(number: RoundNumber, slot_len: usize, slots: usize) -> Self {
+        Self { number, state: Arriving { slot_len, slots } }
+    }
+
+    /// Draws the order in which the round leaves, and peels every onion into its new slot, as its
+    /// piece comes out of `pieces`: whole onions, one after the other. The work is done on `pool`,
+    /// or on the one that the caller runs in, while this thread waits for the next piece.
+    ///
+    /// Whatever an onion needs is done while it is in the processor's cache: agree, derive, open
+    /// and move. Noise comes between the others where the order says so.
+    ///
+    /// # Errors
+    /// [`NotAsAnnounced`] if the pieces do not hold exactly the onions that were announced. The
+    /// round is lost.
+    ///
+    /// # Panics
+    /// If the context or the noise is of another round, the noise is not as long as an inner
+    /// onion, or there are 2³² - 1 onions and more.
+    pub fn peel<P: AsMut<[u8]> + Send>(
+        self,
+        pool: Option<&ThreadPool>,
+        pieces: impl Iterator<Item = P>,
+        context: &PeelContext<'_>,
+        noise: Noise,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Round<Peeled>, NotAsAnnounced> {
+        assert_eq!(context.round(), self.number, "a round is peeled with its own keys");
+        assert!(noise.fits(self.number), "noise is sealed for its round");
+        let Arriving { slot_len, slots: arrived } = self.state;
+        let slots = arrived + noise.onions().len();
+        assert!(slots < u32::MAX as usize, "a batch has fewer than 2^32 - 1 slots");
+        let mut went_to: Zeroizing<Vec<u32>> = Zeroizing::new((0..).take(slots).collect());
+        shuffle(&mut went_to, rng);
+        let mut placement = Placement::new(arrived, slot_len - LAYER_LEN, went_to);
+        placement.fill(pool, pieces, noise.onions(), context)?;
+        let mut keep = mem::take(&mut placement.sound);
+        drop_repeated(&placement.ephemerals, &mut keep);
+        let canary = noise.into_canary();
+        Ok(Round { number: self.number, state: Peeled { placement, keep, canary } })
+    }
+}
+
+/// The length of the onions whose inner ones are `inner_len` bytes long.
+fn arriving_len(inner_len: usize) -> usize {
+    inner_len + LAYER_LEN
+}
+
+/// One layer is off, and every onion lies in its new slot; bad and duplicate ones are marked.
 pub struct Peeled {
-    placed: Batch,
-    /// From which slot the onion in each slot came; the last ones are noise.
-    order: Zeroizing<Vec<u32>>,
-    keys: Vec<ReplyKey>,
+    placement: Placement,
+    /// Of each onion that arrived, whether it is sent on.
     keep: Vec<bool>,
     canary: Canary,
+}
+
+impl fmt::Debug for Peeled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peeled({} onions)", self.keep.len())
+    }
 }
 
 impl Round<Peeled> {
@@ -159,26 +211,13 @@ impl Round<Peeled> {
         self.state.keep.iter().filter(|keep| !**keep).count()
     }
 
-    /// Drops what is bad, and closes the gaps with the onions from the end.
-    ///
-    /// Which onions fill them depends on where the gaps are and on nothing else, so every order
-    /// of those that remain stays equally likely.
+    /// Leaves out what is bad, and closes the gaps.
     #[must_use]
     pub fn mix(self) -> Round<Mixed> {
-        let Peeled { mut placed, mut order, mut keys, mut keep, canary } = self.state;
-        let sent = keep.iter().filter(|keep| **keep).count();
-        let mut last = keep.len();
-        for gap in 0..sent {
-            if !keep[gap] {
-                last = keep[..last].iter().rposition(|keep| *keep).expect("as many as were sent");
-                placed.copy_slot(last, gap);
-                order.swap(last, gap);
-                keys.swap(last, gap);
-                keep.swap(last, gap);
-            }
-        }
-        placed.truncate(sent);
-        let ticket = Ticket::new(&order, sent, keys, canary);
+        let Peeled { mut placement, keep, canary } = self.state;
+        let sent = placement.leave_out(&keep);
+        let Placement { placed, went_to, keys, .. } = placement;
+        let ticket = Ticket::new(went_to, sent, keys, canary);
         Round { number: self.number, state: Mixed { batch: placed, ticket } }
     }
 }
@@ -245,31 +284,71 @@ impl Round<Unmixed> {
         self.state.ways_back.altered_noise(&self.state.replies)
     }
 
-    /// Puts every reply back into the slot of its onion, drops replies to noise, and adds this
-    /// hop's layer. An onion that was dropped gets random bytes sealed under a random key, which
-    /// nobody can tell from any other reply without the key; a duplicate must not get anything
-    /// sealed under its own key, for that key seals the first one's reply.
+    /// Adds this hop's layer to all replies, see [`Sealing`].
     #[must_use]
     pub fn seal(self, rng: &mut impl CryptoRng) -> Round<Sealed> {
+        let number = self.number;
+        let sealing = self.into_sealing(rng);
+        let mut replies = Batch::stale(sealing.slot_len(), sealing.replies());
+        sealing.fill(0, replies.as_bytes_mut());
+        Round { number, state: Sealed { replies } }
+    }
+
+    /// The same a part at a time, so that the first replies can leave while others are sealed.
+    #[must_use]
+    pub fn into_sealing(self, rng: &mut impl CryptoRng) -> Sealing {
         let Unmixed { replies, mut ways_back } = self.state;
-        let slot_len = replies.slot_len() + TAG_LEN;
-        let mut sealed = Batch::stale(slot_len, ways_back.arrived());
-        ways_back.scramble_dropped(rng, &mut sealed);
-        (sealed.as_bytes_mut().par_chunks_mut(slot_len * RUN)).enumerate().for_each(
-            |(run, slots)| {
-                let ways = ways_back.from(run * RUN);
-                // All replies first: they lie anywhere, and the processor fetches several at once.
-                for (slot, (reply, _)) in slots.chunks_exact_mut(slot_len).zip(ways.clone()) {
-                    if let Some(reply) = reply {
-                        slot[..replies.slot_len()].copy_from_slice(replies.slot(reply));
-                    }
+        ways_back.forget_keys_of_dropped(rng);
+        Sealing { replies, ways_back }
+    }
+}
+
+/// Puts every reply back into the slot of its onion, drops replies to noise, and adds this hop's
+/// layer.
+///
+/// An onion that was dropped gets zeros sealed under a random key, which nobody can tell from any
+/// other reply without the key; a duplicate must not get anything sealed under its own key, for
+/// that key seals the first one's reply.
+#[derive(Debug)]
+pub struct Sealing {
+    replies: Batch,
+    ways_back: WaysBack,
+}
+
+impl Sealing {
+    /// Bytes of a sealed reply.
+    #[must_use]
+    pub fn slot_len(&self) -> usize {
+        self.replies.slot_len() + TAG_LEN
+    }
+
+    /// How many replies there are to seal: one for each onion that arrived.
+    #[must_use]
+    pub fn replies(&self) -> usize {
+        self.ways_back.arrived()
+    }
+
+    /// Fills `slots` with the sealed replies from number `first` on. Each is to be sealed once.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn fill(&self, first: usize, slots: &mut [u8]) {
+        let slot_len = self.slot_len();
+        assert!(first + slots.len() / slot_len <= self.replies(), "each onion has one reply");
+        slots.par_chunks_mut(slot_len * RUN).enumerate().for_each(|(run, slots)| {
+            let ways = self.ways_back.from(first + run * RUN);
+            // All replies first: they lie anywhere, and the processor fetches several at once.
+            for (slot, (reply, _)) in slots.chunks_exact_mut(slot_len).zip(ways.clone()) {
+                let body = &mut slot[..self.replies.slot_len()];
+                match reply {
+                    Some(reply) => body.copy_from_slice(self.replies.slot(reply)),
+                    None => body.fill(0),
                 }
-                for (slot, (_, key)) in slots.chunks_exact_mut(slot_len).zip(ways) {
-                    seal_reply(key, slot);
-                }
-            },
-        );
-        Round { number: self.number, state: Sealed { replies: sealed } }
+            }
+            for (slot, (_, key)) in slots.chunks_exact_mut(slot_len).zip(ways) {
+                seal_reply(key, slot);
+            }
+        });
     }
 }
 

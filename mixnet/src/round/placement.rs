@@ -1,93 +1,172 @@
-//! Peeling a batch into the slots of the next one, a run of them at a time.
+//! Peeling what arrives into the slots in which it leaves, a piece at a time.
 
-use rayon::prelude::*;
+use rayon::{Scope, ThreadPool};
 use talaria_wire::Batch;
 use talaria_wire::onion::{PeelContext, ReplyKey, ephemeral_key, inner_onion, peel_slots};
+use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::RUN;
-use crate::hop::replay::mark;
 
-/// Where the onions come from, and what peels them.
-pub(super) struct Placement<'a> {
-    pub(super) arrived: &'a Batch,
-    pub(super) noise: &'a Batch,
-    pub(super) context: &'a PeelContext<'a>,
+/// Onions that arrived in another number than was said, or not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("of a batch of {announced} onions, {arrived} arrived, or one in part")]
+pub struct NotAsAnnounced {
+    /// How many onions were to come.
+    pub announced: usize,
+    /// How many came before it was noticed.
+    pub arrived: usize,
 }
 
-/// What there is to say of each slot, beside what lies in it.
-pub(super) struct Placed {
-    /// The key for the reply; noise has none of use.
+/// Where an onion lies that is not sent on.
+const NOWHERE: u32 = u32::MAX;
+
+/// A round that leaves: the slots, and what is known of each onion that arrived, in the order of
+/// arrival.
+pub(super) struct Placement {
+    pub(super) placed: Batch,
+    /// The slot of each onion that arrived, and then of each of the noise.
+    pub(super) went_to: Zeroizing<Vec<u32>>,
     pub(super) keys: Vec<ReplyKey>,
-    /// Whether the onion that came here is sound; noise is.
     pub(super) sound: Vec<bool>,
-    /// By which its repetitions are found, see [`mark`].
-    pub(super) marks: Vec<u64>,
+    pub(super) ephemerals: Vec<[u8; 32]>,
 }
 
-/// The part of a [`Placed`] that one task fills.
-struct Run<'a> {
-    slots: &'a mut [u8],
+/// What one task works on: `n` onions that arrived, and where what is inside them belongs.
+struct Desk<'a, 'b> {
+    slots: &'a mut [&'b mut [u8]],
     keys: &'a mut [ReplyKey],
     sound: &'a mut [bool],
-    marks: &'a mut [u64],
+    ephemerals: &'a mut [[u8; 32]],
 }
 
-impl Placement<'_> {
-    /// Fills slot `j` of `placed` with what lies inside onion `order[j]`; numbers beyond the
-    /// batch that arrived are noise.
+impl Placement {
+    /// `arrived` onions, which go with the noise behind them to the slots `went_to`, of `slot_len`
+    /// bytes each.
+    pub(super) fn new(arrived: usize, slot_len: usize, went_to: Zeroizing<Vec<u32>>) -> Self {
+        Self {
+            placed: Batch::stale(slot_len, went_to.len()),
+            went_to,
+            keys: (0..arrived).map(|_| ReplyKey::default()).collect(),
+            sound: vec![false; arrived],
+            ephemerals: vec![[0; 32]; arrived],
+        }
+    }
+
+    /// Peels the onions of `pieces` while further pieces are on their way, on `pool` or on the
+    /// one that the caller runs in.
+    pub(super) fn fill<P: AsMut<[u8]> + Send>(
+        &mut self,
+        pool: Option<&ThreadPool>,
+        pieces: impl Iterator<Item = P>,
+        noise: &Batch,
+        context: &PeelContext<'_>,
+    ) -> Result<(), NotAsAnnounced> {
+        let announced = self.keys.len();
+        let onion_len = super::arriving_len(self.placed.slot_len());
+        let mut free: Vec<_> = self.placed.slots_mut().map(Some).collect();
+        let mut slots: Vec<_> = (self.went_to.iter())
+            .map(|&slot| free[slot as usize].take().expect("an order names each slot once"))
+            .collect();
+        let (slots, noise_slots) = slots.split_at_mut(announced);
+        let (keys, sound) = (&mut self.keys[..], &mut self.sound[..]);
+        let mut desk = Desk { slots, keys, sound, ephemerals: &mut self.ephemerals };
+        let refused = |desk: &Desk<'_, '_>| NotAsAnnounced {
+            announced,
+            arrived: announced - desk.keys.len(),
+        };
+        in_place(pool, |scope| {
+            for (slots, noise) in
+                noise_slots.chunks_mut(RUN).zip(noise.as_bytes().chunks(noise.slot_len() * RUN))
+            {
+                scope.spawn(move |_| copy_noise(slots, noise));
+            }
+            for mut piece in pieces {
+                let len = piece.as_mut().len();
+                let part =
+                    desk.split_off(len / onion_len).filter(|_| len.is_multiple_of(onion_len));
+                let part = part.ok_or_else(|| refused(&desk))?;
+                scope.spawn(move |_| part.peel(piece.as_mut(), context));
+            }
+            if desk.keys.is_empty() { Ok(()) } else { Err(refused(&desk)) }
+        })
+    }
+
+    /// Leaves out the onions that are not in `keep`, and closes the gaps with onions from the end.
+    /// Says how many are sent.
     ///
-    /// # Panics
-    /// If the slots are not as long as what they are to hold.
-    pub(super) fn peel(&self, order: &[u32], placed: &mut Batch) -> Placed {
-        let mut keys: Vec<_> = order.iter().map(|_| ReplyKey::default()).collect();
-        let (mut sound, mut marks) = (vec![true; order.len()], vec![0; order.len()]);
-        let run_len = placed.slot_len() * RUN;
-        (placed.as_bytes_mut().par_chunks_mut(run_len))
-            .zip(keys.par_chunks_mut(RUN))
-            .zip(sound.par_chunks_mut(RUN))
-            .zip(marks.par_chunks_mut(RUN))
-            .zip(order.par_chunks(RUN))
-            .for_each_init(
-                || Vec::with_capacity(self.arrived.slot_len() * RUN),
-                |gathered, ((((slots, keys), sound), marks), order)| {
-                    self.peel_run(gathered, order, Run { slots, keys, sound, marks });
-                },
-            );
-        Placed { keys, sound, marks }
-    }
-
-    /// The slot of the noise that has this number, if it is noise.
-    fn noise(&self, number: u32) -> Option<&[u8]> {
-        Some(self.noise.slot((number as usize).checked_sub(self.arrived.len())?))
-    }
-
-    /// Onions lie anywhere in memory, so they are gathered first: the processor fetches several
-    /// at once, and they stay in its cache until they are peeled.
-    fn peel_run(&self, gathered: &mut Vec<u8>, order: &[u32], run: Run<'_>) {
-        let Run { slots, keys, sound, marks } = run;
-        let inner_len = slots.len() / order.len();
-        gathered.clear();
-        for (slot, &from) in slots.chunks_exact_mut(inner_len).zip(order) {
-            match self.noise(from) {
-                Some(noise) => slot.copy_from_slice(noise),
-                None => gathered.extend_from_slice(self.arrived.slot(from as usize)),
+    /// Which onions fill them depends on where the gaps are and on nothing else, so every order
+    /// of those that remain stays equally likely.
+    pub(super) fn leave_out(&mut self, keep: &[bool]) -> usize {
+        let sent = self.went_to.len() - keep.iter().filter(|keep| !**keep).count();
+        if sent == self.went_to.len() {
+            return sent;
+        }
+        let (mut gaps, mut last) = (Zeroizing::new(vec![]), Zeroizing::new(vec![]));
+        let is_kept = keep.iter().chain(std::iter::repeat(&true));
+        for ((onion, place), &is_kept) in self.went_to.iter_mut().enumerate().zip(is_kept) {
+            let is_inside = (*place as usize) < sent;
+            if !is_kept {
+                gaps.extend(is_inside.then_some(*place));
+                *place = NOWHERE;
+            } else if !is_inside {
+                last.push((*place, onion));
             }
         }
-        let onion_len = self.arrived.slot_len();
-        let mut left = gathered.len() / onion_len;
-        peel_slots(gathered, self.context, &mut keys[..left], &mut sound[..left]);
-        // The results lie at the front of the run; each moves to its slot, the last one first.
-        for (to, slot) in slots.chunks_exact_mut(inner_len).enumerate().rev() {
-            if self.noise(order[to]).is_some() {
-                sound[to] = true;
-                continue;
-            }
-            left -= 1;
-            let onion = &gathered[left * onion_len..][..onion_len];
-            slot.copy_from_slice(inner_onion(onion));
-            marks[to] = mark(ephemeral_key(onion));
-            keys.swap(left, to);
-            sound.swap(left, to);
+        gaps.sort_unstable();
+        last.sort_unstable();
+        for (&gap, &(place, onion)) in gaps.iter().zip(last.iter()) {
+            self.placed.copy_slot(place as usize, gap as usize);
+            self.went_to[onion] = gap;
         }
+        self.placed.truncate(sent);
+        sent
+    }
+}
+
+impl<'a, 'b> Desk<'a, 'b> {
+    /// The next `n` onions, if there are as many.
+    fn split_off(&mut self, n: usize) -> Option<Self> {
+        Some(Self {
+            slots: self.slots.split_off_mut(..n)?,
+            keys: self.keys.split_off_mut(..n)?,
+            sound: self.sound.split_off_mut(..n)?,
+            ephemerals: self.ephemerals.split_off_mut(..n)?,
+        })
+    }
+
+    /// Peels `onions`, and moves what is inside each to its slot while it is in the processor's
+    /// cache.
+    fn peel(self, onions: &mut [u8], context: &PeelContext<'_>) {
+        if onions.is_empty() {
+            return;
+        }
+        let onion_len = onions.len() / self.keys.len();
+        for (run, onions) in onions.chunks_mut(RUN * onion_len).enumerate() {
+            let these = run * RUN..run * RUN + onions.len() / onion_len;
+            let (keys, sound) = (&mut self.keys[these.clone()], &mut self.sound[these.clone()]);
+            peel_slots(onions, context, keys, sound);
+            let to = self.slots[these.clone()].iter_mut().zip(&mut self.ephemerals[these]);
+            for (onion, (slot, ephemeral)) in onions.chunks_exact(onion_len).zip(to) {
+                slot.copy_from_slice(inner_onion(onion));
+                *ephemeral = *ephemeral_key(onion);
+            }
+        }
+    }
+}
+
+fn copy_noise(slots: &mut [&mut [u8]], noise: &[u8]) {
+    let onion_len = noise.len() / slots.len();
+    for (slot, onion) in slots.iter_mut().zip(noise.chunks_exact(onion_len)) {
+        slot.copy_from_slice(onion);
+    }
+}
+
+/// Tasks run on `pool`, or on the one that the caller runs in; this thread may wait for the next
+/// piece meanwhile.
+fn in_place<'s, R>(pool: Option<&ThreadPool>, work: impl FnOnce(&Scope<'s>) -> R) -> R {
+    match pool {
+        Some(pool) => pool.in_place_scope(work),
+        None => rayon::in_place_scope(work),
     }
 }

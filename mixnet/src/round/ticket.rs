@@ -14,20 +14,22 @@ pub(super) struct Ticket {
     /// For each onion that arrived, and then of the noise, where it was placed; from `sent` on
     /// nothing was sent.
     went_to: Zeroizing<Vec<u32>>,
-    /// In the order of the places.
+    /// Of each onion that arrived.
     keys: Vec<ReplyKey>,
     sent: usize,
     canary: Canary,
 }
 
 impl Ticket {
-    /// `order[j]` is the slot from which the onion in place `j` came, and `keys[j]` its key. The
-    /// first `sent` places are sent; the last slots are the noise of `canary`.
-    pub(super) fn new(order: &[u32], sent: usize, keys: Vec<ReplyKey>, canary: Canary) -> Self {
-        let mut went_to = Zeroizing::new(vec![0; order.len()]);
-        for (to, &from) in (0..).zip(order) {
-            went_to[from as usize] = to;
-        }
+    /// `went_to` has a slot for each onion that arrived, whose reply is sealed with the key of
+    /// the same number in `keys`, and then for the noise of `canary`. The first `sent` slots are
+    /// sent.
+    pub(super) fn new(
+        went_to: Zeroizing<Vec<u32>>,
+        sent: usize,
+        keys: Vec<ReplyKey>,
+        canary: Canary,
+    ) -> Self {
         Self { went_to, keys, sent, canary }
     }
 
@@ -67,13 +69,11 @@ impl WaysBack {
         self.canary.altered(|onion| replies.slot(self.went_to[arrived + onion] as usize))
     }
 
-    /// Gives every onion that was dropped random bytes for a reply, and a random key.
-    pub(super) fn scramble_dropped(&mut self, rng: &mut impl CryptoRng, replies: &mut Batch) {
-        let arrived = self.arrived();
-        for (onion, &place) in self.went_to[..arrived].iter().enumerate() {
+    /// Gives every onion that was dropped a random key.
+    pub(super) fn forget_keys_of_dropped(&mut self, rng: &mut impl CryptoRng) {
+        for (key, &place) in self.keys.iter_mut().zip(self.went_to.iter()) {
             if place as usize >= self.sent {
-                rng.fill_bytes(replies.slot_mut(onion));
-                rng.fill_bytes(self.keys[place as usize].as_mut());
+                rng.fill_bytes(key.as_mut());
             }
         }
     }
@@ -83,10 +83,9 @@ impl WaysBack {
         &self,
         first: usize,
     ) -> impl Iterator<Item = (Option<usize>, &ReplyKey)> + Clone {
-        self.went_to[first..].iter().map(|&place| {
-            let place = place as usize;
-            ((place < self.sent).then_some(place), &self.keys[place])
-        })
+        let went_to = self.went_to[first..].iter().map(|&place| place as usize);
+        let replies = went_to.map(|place| (place < self.sent).then_some(place));
+        replies.zip(&self.keys[first..])
     }
 }
 
