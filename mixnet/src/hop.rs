@@ -13,6 +13,7 @@ pub mod shuffle;
 use std::collections::BTreeSet;
 
 use talaria_wire::control::AbortReason;
+use talaria_wire::link::BatchHead;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape, UnixMillis};
 
 use crate::chain::Underway;
@@ -62,16 +63,17 @@ impl<L: RoundLog> Hop<L> {
         }
     }
 
-    /// Decides whether to work on a batch that arrived, and records the round if so.
+    /// Decides whether to work on a batch that begins to arrive, and records the round if so.
     ///
     /// # Errors
     /// The reason to tell the sender; the batch is to be dropped.
-    pub fn begin(&mut self, round: RoundNumber, batch: &Batch) -> Result<(), AbortReason> {
+    pub fn begin(&mut self, head: BatchHead) -> Result<(), AbortReason> {
+        let BatchHead { round, slots, slot_len } = head;
         if self.draining {
             return Err(AbortReason::ShuttingDown);
         }
-        if batch.slot_len() != self.shape.onion_len_at(self.place)
-            || batch.len() > self.limits.max_slots
+        if usize::from(slot_len) != self.shape.onion_len_at(self.place)
+            || slots as usize > self.limits.max_slots
         {
             return Err(AbortReason::BadBatch);
         }

@@ -18,7 +18,7 @@ use talaria_mixnet::config::Config;
 use talaria_wire::control::Control;
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{Accepts, Announcement, HEADER_LEN, Header, Kind, Replies, Submission};
-use talaria_wire::link::{Assembly, BatchHead};
+use talaria_wire::link::{Assembly, BatchHead, Inlet};
 use talaria_wire::network_file::{NetworkFile, PublicPart};
 use talaria_wire::onion::{self, PeelContext};
 use talaria_wire::params::PEER_MESSAGE_LEN;
@@ -97,7 +97,7 @@ pub fn control(data: &[u8]) {
 pub fn link(data: &[u8]) {
     const SLOT_LEN: u16 = 8;
     const MAX_SLOTS: u32 = 64;
-    let mut assembly = Assembly::new(SLOT_LEN.into(), MAX_SLOTS as usize);
+    let mut assembly = Assembly::new(Inlet::new(SLOT_LEN.into(), MAX_SLOTS as usize));
     let mut expected: Option<(u32, usize)> = None;
     for event in data.chunks_exact(3) {
         let [op, a, b] = [event[0], event[1], event[2]];

@@ -170,7 +170,8 @@ impl World {
     /// All operators agree on a version with another hop in `place`, and all servers start again
     /// with it. Clients learn of it with [`World::bring_network_file`].
     pub fn replace_hop(&mut self, place: u8) {
-        let mut rng = ChaCha20Rng::seed_from_u64(self.network.sequence);
+        // Not a seed of a world: the operators of that one would be the same again.
+        let mut rng = ChaCha20Rng::seed_from_u64(u64::MAX - self.network.sequence);
         let own = IdentitySecret::generate(&mut rng);
         let mut terms = self.network.known().next_terms();
         terms.hops[usize::from(place)] = hop_info(&own);

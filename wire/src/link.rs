@@ -25,11 +25,20 @@ impl BatchHead {
     /// The head of `batch`.
     ///
     /// # Panics
-    /// If the batch has 2³² slots or slots of 64 KiB: no limit of this crate allows either.
+    /// As [`BatchHead::new`].
     #[must_use]
     pub fn of(round: Round, batch: &Batch) -> Self {
-        let slots = u32::try_from(batch.len()).expect("a batch has fewer than 2^32 slots");
-        let slot_len = u16::try_from(batch.slot_len()).expect("a slot is shorter than 64 KiB");
+        Self::new(round, batch.len(), batch.slot_len())
+    }
+
+    /// The head of a batch of `slots` slots of `slot_len` bytes.
+    ///
+    /// # Panics
+    /// If there are 2³² slots or they have 64 KiB: no limit of this crate allows either.
+    #[must_use]
+    pub fn new(round: Round, slots: usize, slot_len: usize) -> Self {
+        let slots = u32::try_from(slots).expect("a batch has fewer than 2^32 slots");
+        let slot_len = u16::try_from(slot_len).expect("a slot is shorter than 64 KiB");
         Self { round, slots, slot_len }
     }
 
@@ -76,35 +85,80 @@ pub enum LinkError {
     },
 }
 
-/// The frame headers and pieces of a batch, in the order in which they are written.
-pub fn chunks(batch: &Batch) -> impl Iterator<Item = (Vec<u8>, &[u8])> {
-    batch.as_bytes().chunks(CHUNK_LEN).map(|piece| {
-        let mut head = Vec::with_capacity(HEADER_LEN);
-        Header::put(Kind::Chunk, piece.len(), &mut head);
-        (head, piece)
+/// The frames that carry `slots`, in the order in which they are written.
+pub fn chunks(slots: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    slots.chunks(CHUNK_LEN).map(|piece| {
+        let mut frame = Vec::with_capacity(HEADER_LEN + piece.len());
+        Header::put(Kind::Chunk, piece.len(), &mut frame);
+        frame.extend_from_slice(piece);
+        frame
     })
+}
+
+/// Checks that heads and chunks come as they should, before anything is kept of them.
+#[derive(Debug)]
+pub struct Inlet {
+    slot_len: usize,
+    max_slots: usize,
+    /// Bytes that have yet to come of the batch under way.
+    missing: usize,
+}
+
+impl Inlet {
+    /// Lets batches pass of at most `max_slots` slots of exactly `slot_len` bytes.
+    #[must_use]
+    pub fn new(slot_len: usize, max_slots: usize) -> Self {
+        Self { slot_len, max_slots, missing: 0 }
+    }
+
+    /// A head has come.
+    ///
+    /// # Errors
+    /// [`LinkError`] if a batch is under way or the head goes beyond the limits.
+    pub fn head(&mut self, head: BatchHead) -> Result<(), LinkError> {
+        if !self.is_whole() {
+            return Err(LinkError::Interrupted);
+        }
+        let BatchHead { slots, slot_len, .. } = head;
+        let count = slots as usize;
+        if usize::from(slot_len) != self.slot_len || count > self.max_slots {
+            return Err(LinkError::WrongShape { slots, slot_len });
+        }
+        self.missing = count * self.slot_len;
+        Ok(())
+    }
+
+    /// A chunk of `len` bytes has come.
+    ///
+    /// # Errors
+    /// [`LinkError::StrayChunk`] if it belongs to no batch.
+    pub fn chunk(&mut self, len: usize) -> Result<(), LinkError> {
+        if self.is_whole() || len > self.missing {
+            return Err(LinkError::StrayChunk);
+        }
+        self.missing -= len;
+        Ok(())
+    }
+
+    /// Whether nothing is missing of the batch whose head came last.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.missing == 0
+    }
 }
 
 /// Puts arriving heads and chunks together to batches.
 #[derive(Debug)]
 pub struct Assembly {
-    slot_len: usize,
-    max_slots: usize,
-    partial: Option<Partial>,
-}
-
-#[derive(Debug)]
-struct Partial {
-    round: Round,
-    batch: Batch,
-    total: usize,
+    inlet: Inlet,
+    partial: Option<(Round, Batch)>,
 }
 
 impl Assembly {
-    /// Takes batches of at most `max_slots` slots of exactly `slot_len` bytes.
+    /// Takes what `inlet` lets pass.
     #[must_use]
-    pub fn new(slot_len: usize, max_slots: usize) -> Self {
-        Self { slot_len, max_slots, partial: None }
+    pub fn new(inlet: Inlet) -> Self {
+        Self { inlet, partial: None }
     }
 
     /// Takes a head; an empty batch is whole at once.
@@ -112,18 +166,10 @@ impl Assembly {
     /// # Errors
     /// [`LinkError`] if a batch is under way or the head goes beyond the limits.
     pub fn head(&mut self, head: BatchHead) -> Result<Option<(Round, Batch)>, LinkError> {
-        if self.partial.is_some() {
-            return Err(LinkError::Interrupted);
-        }
-        let BatchHead { round, slots, slot_len } = head;
-        let count = slots as usize;
-        if usize::from(slot_len) != self.slot_len || count > self.max_slots {
-            return Err(LinkError::WrongShape { slots, slot_len });
-        }
-        let total = count * self.slot_len;
+        self.inlet.head(head)?;
         // The pages behind a large capacity are only taken when chunks fill them.
-        let batch = Batch::with_capacity(self.slot_len, count);
-        self.partial = Some(Partial { round, batch, total });
+        let batch = Batch::with_capacity(head.slot_len.into(), head.slots as usize);
+        self.partial = Some((head.round, batch));
         Ok(self.take_whole())
     }
 
@@ -132,18 +178,15 @@ impl Assembly {
     /// # Errors
     /// [`LinkError::StrayChunk`] if it belongs to no batch.
     pub fn chunk(&mut self, piece: &[u8]) -> Result<Option<(Round, Batch)>, LinkError> {
-        let partial = self.partial.as_mut().ok_or(LinkError::StrayChunk)?;
-        if piece.len() > partial.total - partial.batch.as_bytes().len() {
-            return Err(LinkError::StrayChunk);
+        self.inlet.chunk(piece.len())?;
+        if let Some((_, batch)) = &mut self.partial {
+            batch.push_bytes(piece);
         }
-        partial.batch.push_bytes(piece);
         Ok(self.take_whole())
     }
 
     fn take_whole(&mut self) -> Option<(Round, Batch)> {
-        let is_whole = |partial: &mut Partial| partial.batch.as_bytes().len() == partial.total;
-        let whole = self.partial.take_if(is_whole)?;
-        Some((whole.round, whole.batch))
+        self.partial.take_if(|_| self.inlet.is_whole())
     }
 }
 
@@ -156,9 +199,9 @@ mod tests {
         let frame = BatchHead::of(round, batch).to_frame();
         let head = BatchHead::decode(&frame[HEADER_LEN..]).unwrap();
         let mut whole = assembly.head(head).unwrap();
-        for (_, piece) in chunks(batch) {
+        for frame in chunks(batch.as_bytes()) {
             assert!(whole.is_none());
-            whole = assembly.chunk(piece).unwrap();
+            whole = assembly.chunk(&frame[HEADER_LEN..]).unwrap();
         }
         whole.unwrap()
     }
@@ -170,7 +213,7 @@ mod tests {
             for (i, slot) in (0u8..=255).cycle().zip(batch.slots_mut()) {
                 slot.fill(i);
             }
-            let mut assembly = Assembly::new(672, 400);
+            let mut assembly = Assembly::new(Inlet::new(672, 400));
             for _ in 0..2 {
                 prop_assert_eq!(send(&batch, Round(round), &mut assembly), (Round(round), batch.clone()));
             }
@@ -180,7 +223,7 @@ mod tests {
         fn any_order_of_frames_is_an_error_or_a_batch(
             events in prop::collection::vec((any::<bool>(), 0u32..6, 0usize..40), 0..20),
         ) {
-            let mut assembly = Assembly::new(8, 4);
+            let mut assembly = Assembly::new(Inlet::new(8, 4));
             for (is_head, slots, len) in events {
                 let whole = if is_head {
                     assembly.head(BatchHead { round: Round(1), slots, slot_len: 8 })
@@ -196,7 +239,7 @@ mod tests {
 
     #[test]
     fn heads_beyond_the_limits_are_refused() {
-        let mut assembly = Assembly::new(8, 4);
+        let mut assembly = Assembly::new(Inlet::new(8, 4));
         let head = BatchHead { round: Round(1), slots: 5, slot_len: 8 };
         assert!(matches!(assembly.head(head), Err(LinkError::WrongShape { .. })));
         let head = BatchHead { round: Round(1), slots: 4, slot_len: 9 };

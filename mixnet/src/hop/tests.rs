@@ -28,6 +28,10 @@ fn hop() -> Hop<NoLog> {
     Hop::new(HopIndex(0), shape(), LIMITS, RoundGuard::new(Some(RoundNumber(9)), NoLog))
 }
 
+fn head(number: u64, batch: &Batch) -> BatchHead {
+    BatchHead::of(RoundNumber(number), batch)
+}
+
 fn batch(slots: usize) -> Batch {
     Batch::zeroed(shape().onion_len(), slots)
 }
@@ -45,15 +49,15 @@ fn away(number: u64) -> Round<Away> {
 #[test]
 fn refuses_what_it_should_not_run() {
     let mut hop = hop();
-    assert_eq!(hop.begin(RoundNumber(9), &batch(1)), Err(AbortReason::AlreadyRun));
-    assert_eq!(hop.begin(RoundNumber(10), &batch(5)), Err(AbortReason::BadBatch));
-    assert_eq!(hop.begin(RoundNumber(10), &Batch::zeroed(7, 1)), Err(AbortReason::BadBatch));
-    assert_eq!(hop.begin(RoundNumber(10), &batch(1)), Ok(()));
-    assert_eq!(hop.begin(RoundNumber(10), &batch(1)), Err(AbortReason::AlreadyRun));
-    assert_eq!(hop.begin(RoundNumber(11), &batch(1)), Ok(()));
-    assert_eq!(hop.begin(RoundNumber(12), &batch(1)), Err(AbortReason::Busy));
+    assert_eq!(hop.begin(head(9, &batch(1))), Err(AbortReason::AlreadyRun));
+    assert_eq!(hop.begin(head(10, &batch(5))), Err(AbortReason::BadBatch));
+    assert_eq!(hop.begin(head(10, &Batch::zeroed(7, 1))), Err(AbortReason::BadBatch));
+    assert_eq!(hop.begin(head(10, &batch(1))), Ok(()));
+    assert_eq!(hop.begin(head(10, &batch(1))), Err(AbortReason::AlreadyRun));
+    assert_eq!(hop.begin(head(11, &batch(1))), Ok(()));
+    assert_eq!(hop.begin(head(12, &batch(1))), Err(AbortReason::Busy));
     hop.drain();
-    assert_eq!(hop.begin(RoundNumber(13), &batch(1)), Err(AbortReason::ShuttingDown));
+    assert_eq!(hop.begin(head(13, &batch(1))), Err(AbortReason::ShuttingDown));
 }
 
 #[test]
@@ -65,7 +69,7 @@ fn replies_are_taken_once_and_only_if_they_fit() {
         (11, Batch::zeroed(99, 0), Err(AbortReason::BadBatch)),
         (12, Batch::zeroed(512, 0), Ok(true)),
     ] {
-        hop.begin(RoundNumber(number), &batch(2)).unwrap();
+        hop.begin(head(number, &batch(2))).unwrap();
         hop.depart(now, away(number)).unwrap();
         let returned = hop.returned(RoundNumber(number), replies);
         assert_eq!(returned.map(|round| round.is_some()), expected);
@@ -78,7 +82,7 @@ fn replies_are_taken_once_and_only_if_they_fit() {
 #[test]
 fn gives_up_when_the_next_hop_is_slow() {
     let mut hop = hop();
-    hop.begin(RoundNumber(10), &batch(2)).unwrap();
+    hop.begin(head(10, &batch(2))).unwrap();
     hop.depart(UnixMillis(500), away(10)).unwrap();
     assert_eq!(hop.poll_timeout(), Some(UnixMillis(1500)));
     assert!(hop.handle_timeout(UnixMillis(1499)).is_empty());
@@ -89,7 +93,7 @@ fn gives_up_when_the_next_hop_is_slow() {
 #[test]
 fn a_round_that_was_given_up_cannot_depart() {
     let mut hop = hop();
-    hop.begin(RoundNumber(10), &batch(2)).unwrap();
+    hop.begin(head(10, &batch(2))).unwrap();
     assert!(hop.lost(RoundNumber(10)));
     assert_eq!(hop.depart(UnixMillis(0), away(10)), Err(AbortReason::Busy));
 }

@@ -1,54 +1,48 @@
 //! A hop on the network: batches come in from the server before, go on to the next, and back.
 //!
-//! The heavy steps run on a thread pool, never on the async threads. Each round is a task of its
-//! own; what may run and what is waited for is in the [`Hop`] book.
+//! Each round is a task of its own; what may run and what is waited for is in the [`Hop`] book.
 
+mod arrival;
 mod probing;
+mod serving;
+mod work;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rayon::ThreadPool;
 use talaria_wire::control::AbortReason;
 use talaria_wire::epoch::EpochKeys;
-use talaria_wire::frame::Accepts;
 use talaria_wire::network_file::NetworkVersion;
-use talaria_wire::onion::PeelContext;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape};
-use tokio::io::{ReadHalf, WriteHalf, split};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, error, info, warn};
+use tracing::{info, warn};
 
-use super::HANDSHAKE;
 use super::clock::Clock;
-use super::frames::FrameReader;
-use super::greeting::{GreetingError, answer_hello, read_hello};
-use super::link::{
-    BrokenLink, LinkEvent, LinkMessage, LinkReader, Onward, OnwardConfig, write_message,
-};
-use super::report::{HopReport, Report, Reports};
+use super::link::{LinkEvent, LinkMessage, Onward, OnwardConfig};
+use super::report::Reports;
 use super::round_log::RoundFile;
 use super::shutdown::Shutdown;
-use crate::hop::keys::{HopKeys, RoundKeys};
+use crate::hop::keys::HopKeys;
 use crate::hop::noise::NoiseSource;
 use crate::hop::replay::RoundGuard;
 use crate::hop::{Hop, HopLimits};
 use crate::round::{Round, Unmixed};
+use arrival::Buffers;
 use probing::Probing;
+use serving::{Answer, Answers, accept};
 
 /// Connections that a hop holds at once: one is needed, a few more let a restarted server before
 /// it come back while its old connection has not been missed yet.
 const MAX_LINKS: usize = 8;
-/// Replies that wait to be written to one link.
-const QUEUE: usize = 64;
+/// Pieces of batches that may lie in memory for each thread that peels.
+const PIECES_PER_THREAD: usize = 4;
 
 /// Everything that a hop needs to run.
 #[derive(Debug)]
@@ -95,6 +89,7 @@ struct Node {
     noise: NoiseSource,
     clock: Clock,
     pool: Arc<ThreadPool>,
+    buffers: Buffers,
     onward: Option<Onward>,
     book: Mutex<Book>,
     /// Rounds whose answer has not been written yet.
@@ -140,6 +135,8 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
     };
     let (last, log) = config.rounds;
     let guard = RoundGuard::new(last, log);
+    // Each link may hold one that is not full yet.
+    let pieces = MAX_LINKS + PIECES_PER_THREAD * config.pool.current_num_threads();
     let node = Arc::new(Node {
         place: config.place,
         shape: config.shape,
@@ -152,6 +149,7 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
         noise: config.noise,
         clock: Clock::start(),
         pool: config.pool,
+        buffers: Buffers::new(pieces, config.shape.onion_len_at(config.place)),
         onward,
         book: Mutex::new(Book {
             hop: Hop::new(config.place, config.shape, config.limits, guard),
@@ -193,255 +191,6 @@ async fn drained(node: &Node, mut shutdown: Shutdown) {
     }
 }
 
-async fn accept(node: Arc<Node>, listener: TcpListener, acceptor: TlsAcceptor) {
-    let places = Arc::new(Semaphore::new(MAX_LINKS));
-    // Dropped with this future: a link to a server that goes on must not keep the hop from ending.
-    let mut links = JoinSet::new();
-    loop {
-        while links.try_join_next().is_some() {}
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((tcp, _)) => {
-                let (node, acceptor) = (node.clone(), acceptor.clone());
-                links.spawn(async move {
-                    serve(node, acceptor, tcp).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                warn!(%error, "cannot accept");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-type Stream = tokio_rustls::server::TlsStream<TcpStream>;
-type Halves = (FrameReader<ReadHalf<Stream>>, WriteHalf<Stream>);
-
-async fn greet(
-    node: &Node,
-    acceptor: TlsAcceptor,
-    tcp: TcpStream,
-) -> Result<Halves, GreetingError> {
-    tcp.set_nodelay(true)?;
-    let (reader, mut writer) = split(acceptor.accept(tcp).await?);
-    let mut frames = FrameReader::new(reader, Accepts::OnLink);
-    let answer = read_hello(&mut frames, &node.network).await?;
-    answer_hello(&mut writer, answer).await?;
-    Ok((frames, writer))
-}
-
-/// Serves one connection from the server before this hop.
-async fn serve(node: Arc<Node>, acceptor: TlsAcceptor, tcp: TcpStream) {
-    let (frames, mut writer) = match timeout(HANDSHAKE, greet(&node, acceptor, tcp)).await {
-        Ok(Ok(halves)) => halves,
-        Ok(Err(GreetingError::Refused(reason))) => {
-            return warn!(hop = %node.place, ?reason, "the server before has another network file");
-        }
-        Ok(Err(error)) => return debug!(hop = %node.place, %error, "link refused"),
-        Err(_) => return debug!(hop = %node.place, "link too slow to greet"),
-    };
-    let (replies, mut queue) = mpsc::channel(QUEUE);
-    let slot_len = node.shape.onion_len_at(node.place);
-    let reader = LinkReader::new(frames, slot_len, node.max_slots);
-    let mut announcements = node.announcements.subscribe();
-    announcements.mark_changed();
-    let writing = async {
-        let mut announced = Vec::new();
-        loop {
-            let written = tokio::select! {
-                answer = queue.recv() => match answer {
-                    Some((message, _unanswered)) => write_message(&mut writer, &message).await,
-                    None => return,
-                },
-                changed = announcements.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    let keys = announcements.borrow_and_update().clone();
-                    write_new(&mut writer, &mut announced, keys).await
-                }
-            };
-            if let Err(error) = written {
-                return debug!(hop = %node.place, %error, "link ended");
-            }
-        }
-    };
-    tokio::select! {
-        error = take_batches(&node, reader, replies) => {
-            debug!(hop = %node.place, %error, "link ended");
-        }
-        () = writing => {}
-    }
-}
-
-type Answers = mpsc::Sender<(LinkMessage, Unanswered)>;
-
-/// Writes those announcements that this link has not carried yet.
-async fn write_new(
-    writer: &mut WriteHalf<Stream>,
-    announced: &mut Vec<EpochKeys>,
-    keys: Vec<EpochKeys>,
-) -> std::io::Result<()> {
-    for epoch in &keys {
-        if !announced.contains(epoch) {
-            write_message(writer, &LinkMessage::Keys(epoch.clone())).await?;
-        }
-    }
-    *announced = keys;
-    Ok(())
-}
-
-/// Starts a task for every batch that comes, until the link breaks.
-async fn take_batches(
-    node: &Arc<Node>,
-    mut reader: LinkReader<ReadHalf<Stream>>,
-    answers: Answers,
-) -> BrokenLink {
-    loop {
-        match timeout(node.silence, reader.next()).await.unwrap_or(Err(BrokenLink::Silent)) {
-            Ok(LinkMessage::Batch(round, batch)) => {
-                let unanswered = Unanswered::new(node);
-                // Begun one after the other, as they came: a hop refuses a round after a later
-                // one, so rounds must not overtake each other.
-                let begun = begin(node, round, batch).await;
-                tokio::spawn(run_round(unanswered, round, begun, answers.clone()));
-            }
-            Ok(LinkMessage::Abort(round, _)) => node.lost(round, AbortReason::Unreachable),
-            // Keys come from the other side only.
-            Ok(LinkMessage::Keys(_)) => return BrokenLink::Malformed,
-            Ok(LinkMessage::Probe(id)) => node.probed(id, &answers),
-            // Reports come from the other side.
-            Ok(LinkMessage::Report(_)) => {}
-            Err(error) => return error,
-        }
-    }
-}
-
-/// A round that the hop has taken on, and its turn to leave for the next hop.
-struct Begun {
-    batch: Batch,
-    keys: RoundKeys,
-    turn: Turn,
-}
-
-/// Rounds leave in the order in which they came, however long the work on each takes.
-struct Turn {
-    /// Completes when the round before has left, or will not.
-    before: Option<oneshot::Receiver<()>>,
-    /// Tells the round behind by being dropped.
-    _behind: oneshot::Sender<()>,
-}
-
-async fn begin(node: &Arc<Node>, round: RoundNumber, batch: Batch) -> Result<Begun, AbortReason> {
-    let here = node.clone();
-    // The record goes to the disk: not on an async thread.
-    let begun = tokio::task::spawn_blocking(move || {
-        // Before the round is recorded: one far from the present has no keys, and must not keep
-        // the rounds before it from running.
-        let keys = here.keys().begin(round).ok_or(AbortReason::NoKeys)?;
-        let mut book = here.book();
-        book.hop.begin(round, &batch)?;
-        let (behind, before) = oneshot::channel();
-        let turn = Turn { before: book.last_turn.replace(before), _behind: behind };
-        Ok(Begun { batch, keys, turn })
-    });
-    begun.await.unwrap_or(Err(AbortReason::NotRecorded))
-}
-
-/// One round, from its arrival to its return.
-async fn run_round(
-    unanswered: Unanswered,
-    round: RoundNumber,
-    begun: Result<Begun, AbortReason>,
-    answers: Answers,
-) {
-    let node = unanswered.0.clone();
-    let mut report = HopReport {
-        round,
-        hop: node.place,
-        onions: begun.as_ref().map_or(0, |begun| begun.batch.len()),
-        dropped: 0,
-        noise: 0,
-        noise_altered: 0,
-        peel: Duration::ZERO,
-        mix: Duration::ZERO,
-        exchange: Duration::ZERO,
-        exchanged_at: None,
-        seal: Duration::ZERO,
-        failed: None,
-    };
-    let there_and_back = async { out_and_back(&node, round, begun?, &mut report).await };
-    let answer = match there_and_back.await {
-        Ok(replies) => LinkMessage::Batch(round, replies),
-        Err(reason) => {
-            report.failed = Some(reason);
-            LinkMessage::Abort(round, reason)
-        }
-    };
-    // The report goes first: whoever has the replies can rely on it being there.
-    let _ = node.reports.send(Report::Hop(report));
-    let _ = answers.send((answer, unanswered)).await;
-}
-
-async fn out_and_back(
-    node: &Arc<Node>,
-    round: RoundNumber,
-    begun: Begun,
-    report: &mut HopReport,
-) -> Result<Batch, AbortReason> {
-    let Begun { batch, keys, mut turn } = begun;
-    let (mixed, timed) = node.on_pool(move |node| node.peel_and_mix(round, batch, &keys)).await?;
-    (report.peel, report.mix, report.dropped) = timed;
-    report.noise = node.noise.onions() as usize;
-    let (onions, away) = mixed.forward();
-    let unmixed = match &node.onward {
-        None => {
-            let (unmixed, time) = node.on_pool(move |node| node.exchange(onions, away)).await?;
-            (report.exchange, report.exchanged_at) = (time, Some(Instant::now()));
-            unmixed.inspect_err(|_| node.forget(round))?
-        }
-        Some(onward) => {
-            if let Some(before) = turn.before.take() {
-                // An error is the same news: the round before is out of the way.
-                let _ = before.await;
-            }
-            let (waiter, returned) = oneshot::channel();
-            {
-                let mut book = node.book();
-                book.hop.depart(node.clock.now(), away)?;
-                book.waiters.insert(round, waiter);
-            }
-            node.changed.notify_waiters();
-            if let Err(reason) = onward.send(round, onions) {
-                node.lost(round, reason);
-            }
-            drop(turn);
-            let here = node.clone();
-            node.pool.spawn(move || {
-                let next = round.next();
-                let behind = here.keys().behind_in(next).map(<[_]>::to_vec);
-                if let Some(behind) = behind {
-                    here.noise.prepare(next, &behind, &mut system_seeded());
-                }
-            });
-            returned.await.unwrap_or(Err(AbortReason::Unreachable))?
-        }
-    };
-    let (replies, altered, time) = node.on_pool(move |_| seal(unmixed)).await?;
-    (report.seal, report.noise_altered) = (time, altered);
-    if altered > 0 {
-        let (hop, noise) = (node.place, report.noise);
-        error!(%hop, %round, altered, noise, "a later hop has dropped or altered onions");
-    }
-    node.forget(round);
-    Ok(replies)
-}
-
-/// Peeling time, mixing time and how many onions were dropped.
-type Timed = (Duration, Duration, usize);
-
 impl Node {
     fn book(&self) -> MutexGuard<'_, Book> {
         // Whoever panicked with the book held has lost its round and nothing else.
@@ -473,49 +222,6 @@ impl Node {
             Ok(false) => {}
             Err(error) => warn!(hop = %self.place, %error, "keys of a later hop were refused"),
         }
-    }
-
-    /// Runs `work` on the thread pool.
-    async fn on_pool<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> T + Send + 'static,
-    ) -> Result<T, AbortReason> {
-        let (sender, result) = oneshot::channel();
-        let node = self.clone();
-        self.pool.spawn(move || {
-            let _ = sender.send(work(&node));
-        });
-        result.await.map_err(|_| AbortReason::Busy)
-    }
-
-    fn peel_and_mix(
-        &self,
-        round: RoundNumber,
-        batch: Batch,
-        keys: &RoundKeys,
-    ) -> (Round<crate::round::Mixed>, Timed) {
-        let start = Instant::now();
-        let closed = Round::arrived(round, batch);
-        let context = PeelContext::new(&keys.secret, &keys.behind, round, self.place);
-        let mut rng = system_seeded();
-        let noise = self.noise.take(round, &keys.behind, &mut rng);
-        let peeled = closed.peel(&context, noise, &mut rng);
-        let peeling = start.elapsed();
-        let dropped = peeled.dropped();
-        let mixed = peeled.mix();
-        (mixed, (peeling, start.elapsed() - peeling, dropped))
-    }
-
-    fn exchange(
-        &self,
-        requests: Batch,
-        away: Round<crate::round::Away>,
-    ) -> (Result<Round<Unmixed>, AbortReason>, Duration) {
-        let start = Instant::now();
-        let unmixed = talaria_deaddrop::exchange(requests)
-            .map_err(|_| AbortReason::BadBatch)
-            .and_then(|(replies, _)| away.returned(replies).map_err(|_| AbortReason::WrongCount));
-        (unmixed, start.elapsed())
     }
 
     /// The round is over here, one way or another.
@@ -585,14 +291,6 @@ async fn drive(node: &Arc<Node>, mut events: Option<mpsc::Receiver<LinkEvent>>) 
             }
         }
     }
-}
-
-/// The replies, and how many onions of one's own noise did not come back as they must.
-fn seal(unmixed: Round<Unmixed>) -> (Batch, usize, Duration) {
-    let start = Instant::now();
-    let altered = unmixed.altered_noise();
-    let replies = unmixed.seal(&mut system_seeded()).into_replies();
-    (replies, altered, start.elapsed())
 }
 
 /// A ChaCha20 generator seeded by the operating system: one for each shuffle.

@@ -4,38 +4,23 @@
 //! the same time, so that two large batches that meet cannot block each other. A connection that
 //! breaks loses the rounds that are away, and is made anew with growing pauses.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod onward;
 
-use rand::RngExt;
-use rustls::ClientConfig;
+use std::io;
+
 use talaria_wire::control::{AbortReason, Control};
 use talaria_wire::epoch::EpochKeys;
-use talaria_wire::frame::{Accepts, Kind};
-use talaria_wire::link::{Assembly, BatchHead, LinkError, chunks};
-use talaria_wire::network_file::NetworkVersion;
-use talaria_wire::params::PROTOCOL_VERSION;
-use talaria_wire::probe::{HopStatus, LinkState};
+use talaria_wire::frame::Kind;
+use talaria_wire::link::{Assembly, BatchHead, Inlet, LinkError, chunks};
+use talaria_wire::probe::HopStatus;
 use talaria_wire::{Batch, Round};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite, split};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsConnector;
-use tracing::{debug, info, warn};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::fault::state_of;
 use super::frames::{FrameReader, ReadError, write};
-use super::greeting::{GreetingError, read_control};
-use super::{HANDSHAKE, tls};
-
-/// Batches that wait to be written to one link.
-const QUEUE: usize = 8;
-/// Probes that wait to be passed on.
-const PROBES: usize = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+use super::greeting::GreetingError;
+pub(super) use onward::{Connected, connect, dial};
+pub use onward::{LinkEvent, Onward, OnwardConfig};
 
 /// What travels on a link.
 #[derive(Debug)]
@@ -52,27 +37,18 @@ pub enum LinkMessage {
     Report(HopStatus),
 }
 
-/// What the near side learns from its link.
-#[derive(Debug)]
-pub enum LinkEvent {
-    /// The next hop said something.
-    Message(LinkMessage),
-    /// The link broke: nothing that is away will come back.
-    Down,
-}
-
 /// Why a link broke.
 #[derive(Debug, Error)]
 pub enum BrokenLink {
     /// The name of the peer's machine cannot be resolved.
     #[error("cannot find the address: {0}")]
-    Resolve(#[source] std::io::Error),
+    Resolve(#[source] io::Error),
     /// The peer cannot be reached.
     #[error("cannot connect: {0}")]
-    Connect(#[source] std::io::Error),
+    Connect(#[source] io::Error),
     /// There is no TLS with the peer.
     #[error("cannot connect: {0}")]
-    Tls(#[source] std::io::Error),
+    Tls(#[source] io::Error),
     /// The handshake or the greeting took too long.
     #[error("the peer does not answer")]
     Silent,
@@ -90,7 +66,7 @@ pub enum BrokenLink {
     Malformed,
     /// Nothing could be written.
     #[error("the connection broke: {0}")]
-    Write(#[source] std::io::Error),
+    Write(#[source] io::Error),
     /// Nobody has anything to send any more.
     #[error("the link is no longer needed")]
     Ended,
@@ -103,14 +79,11 @@ pub enum BrokenLink {
 pub async fn write_message(
     writer: &mut (impl AsyncWrite + Unpin),
     message: &LinkMessage,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     match message {
         LinkMessage::Batch(round, batch) => {
             write(writer, &BatchHead::of(*round, batch).to_frame()).await?;
-            for (head, piece) in chunks(batch) {
-                write(writer, &[&head, piece].concat()).await?;
-            }
-            Ok(())
+            write_slots(writer, batch.as_bytes()).await
         }
         LinkMessage::Abort(round, reason) => {
             write(writer, &Control::Abort { round: round.0, reason: *reason }.to_frame()).await
@@ -123,7 +96,53 @@ pub async fn write_message(
     }
 }
 
-/// Reads messages from a link that has been greeted.
+/// Writes slots of the batch whose head was written last.
+///
+/// # Errors
+/// As [`write_message`].
+pub async fn write_slots(writer: &mut (impl AsyncWrite + Unpin), slots: &[u8]) -> io::Result<()> {
+    for frame in chunks(slots) {
+        write(writer, &frame).await?;
+    }
+    Ok(())
+}
+
+/// What one frame brings.
+#[derive(Debug)]
+pub enum Incoming<'a> {
+    /// A batch begins.
+    Head(BatchHead),
+    /// The next bytes of the batch that began.
+    Chunk(&'a [u8]),
+    /// Something else than a batch.
+    Message(LinkMessage),
+}
+
+/// The next frame of a link that has been greeted.
+///
+/// # Errors
+/// [`BrokenLink`], after which the connection is of no more use.
+pub async fn read_incoming<R: AsyncRead + Unpin>(
+    frames: &mut FrameReader<R>,
+) -> Result<Incoming<'_>, BrokenLink> {
+    let malformed = |_| BrokenLink::Malformed;
+    let message = match frames.next().await? {
+        (Kind::BatchHead, body) => {
+            return Ok(Incoming::Head(BatchHead::decode(body).map_err(malformed)?));
+        }
+        (Kind::Chunk, body) => return Ok(Incoming::Chunk(body)),
+        (Kind::EpochKeys, body) => LinkMessage::Keys(EpochKeys::decode(body).map_err(malformed)?),
+        (_, body) => match Control::decode(body).map_err(|_| BrokenLink::Malformed)? {
+            Control::Abort { round, reason } => LinkMessage::Abort(Round(round), reason),
+            Control::Probe { id } => LinkMessage::Probe(id),
+            Control::Report(status) => LinkMessage::Report(status),
+            _ => return Err(BrokenLink::Malformed),
+        },
+    };
+    Ok(Incoming::Message(message))
+}
+
+/// Reads messages from a link that has been greeted, batches as a whole.
 #[derive(Debug)]
 pub struct LinkReader<R> {
     frames: FrameReader<R>,
@@ -133,7 +152,7 @@ pub struct LinkReader<R> {
 impl<R: AsyncRead + Unpin> LinkReader<R> {
     /// Takes batches of at most `max_slots` slots of `slot_len` bytes.
     pub fn new(frames: FrameReader<R>, slot_len: usize, max_slots: usize) -> Self {
-        Self { frames, assembly: Assembly::new(slot_len, max_slots) }
+        Self { frames, assembly: Assembly::new(Inlet::new(slot_len, max_slots)) }
     }
 
     /// The next message.
@@ -142,250 +161,14 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
     /// [`BrokenLink`], after which the connection is of no more use.
     pub async fn next(&mut self) -> Result<LinkMessage, BrokenLink> {
         loop {
-            let whole = match self.frames.next().await? {
-                (Kind::BatchHead, body) => {
-                    let head = BatchHead::decode(body).map_err(|_| BrokenLink::Malformed)?;
-                    self.assembly.head(head)?
-                }
-                (Kind::Chunk, body) => self.assembly.chunk(body)?,
-                (Kind::EpochKeys, body) => {
-                    let keys = EpochKeys::decode(body).map_err(|_| BrokenLink::Malformed)?;
-                    return Ok(LinkMessage::Keys(keys));
-                }
-                (_, body) => match Control::decode(body).map_err(|_| BrokenLink::Malformed)? {
-                    Control::Abort { round, reason } => {
-                        return Ok(LinkMessage::Abort(Round(round), reason));
-                    }
-                    Control::Probe { id } => return Ok(LinkMessage::Probe(id)),
-                    Control::Report(status) => return Ok(LinkMessage::Report(status)),
-                    _ => return Err(BrokenLink::Malformed),
-                },
+            let whole = match read_incoming(&mut self.frames).await? {
+                Incoming::Head(head) => self.assembly.head(head)?,
+                Incoming::Chunk(bytes) => self.assembly.chunk(bytes)?,
+                Incoming::Message(message) => return Ok(message),
             };
             if let Some((round, batch)) = whole {
                 return Ok(LinkMessage::Batch(round, batch));
             }
         }
-    }
-}
-
-/// Where the next hop is, and how to talk to it.
-#[derive(Clone, Debug)]
-pub struct OnwardConfig {
-    /// `host:port`.
-    pub address: String,
-    /// What to call it in logs.
-    pub name: String,
-    /// Keys, see [`tls::link_client_config`].
-    pub tls: Arc<ClientConfig>,
-    /// The version of the network file that both have to have.
-    pub network: NetworkVersion,
-    /// Bytes of a reply that comes back.
-    pub reply_len: usize,
-    /// The most replies in a batch.
-    pub max_slots: usize,
-    /// How long the link may be silent before it is taken for dead and made anew.
-    pub silence: Duration,
-}
-
-/// The link to the next hop.
-#[derive(Clone, Debug)]
-pub struct Onward {
-    queue: mpsc::Sender<(Round, Batch)>,
-    probes: mpsc::Sender<u64>,
-    state: watch::Receiver<LinkState>,
-}
-
-impl Onward {
-    /// Starts to connect; what happens on the link comes out of the receiver.
-    #[must_use]
-    pub fn start(config: OnwardConfig) -> (Self, mpsc::Receiver<LinkEvent>) {
-        let (queue, outgoing) = mpsc::channel(QUEUE);
-        let (events, receiver) = mpsc::channel(QUEUE);
-        let (probes, asked) = mpsc::channel(PROBES);
-        let (told, state) = watch::channel(LinkState::Starting);
-        tokio::spawn(keep_connected(config, outgoing, asked, told, events));
-        (Self { queue, probes, state }, receiver)
-    }
-
-    /// How the link is: up, or why not.
-    #[must_use]
-    pub fn state(&self) -> LinkState {
-        *self.state.borrow()
-    }
-
-    /// Passes a probe on, if the link is up and not busy with others.
-    pub fn probe(&self, id: u64) {
-        if self.state() == LinkState::Up {
-            let _ = self.probes.try_send(id);
-        }
-    }
-
-    /// Sends a batch.
-    ///
-    /// # Errors
-    /// [`AbortReason::Busy`] if the next hop takes batches more slowly than they come.
-    pub fn send(&self, round: Round, batch: Batch) -> Result<(), AbortReason> {
-        self.queue.try_send((round, batch)).map_err(|_| AbortReason::Busy)
-    }
-}
-
-async fn keep_connected(
-    config: OnwardConfig,
-    mut outgoing: mpsc::Receiver<(Round, Batch)>,
-    mut probes: mpsc::Receiver<u64>,
-    state: watch::Sender<LinkState>,
-    events: mpsc::Sender<LinkEvent>,
-) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let outcome = match connect_unless_needed(&config, &mut outgoing, &events).await {
-            Ok(stream) => {
-                info!(peer = config.name, "link up");
-                pause = FIRST_PAUSE;
-                state.send_replace(LinkState::Up);
-                serve(&config, stream, &mut outgoing, &mut probes, &events).await
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &outcome {
-            state.send_replace(state_of(error));
-        }
-        if matches!(outcome, Err(BrokenLink::Ended)) || events.send(LinkEvent::Down).await.is_err()
-        {
-            return;
-        }
-        if let Err(error) = outcome {
-            // A hop that is starting up is no reason to alarm anybody.
-            if pause < LONGEST_PAUSE {
-                debug!(peer = config.name, %error, "link down");
-            } else {
-                warn!(peer = config.name, %error, "link down");
-            }
-        }
-        // Jitter, so that a whole network does not come back in the same instant.
-        let jitter = rand::rng().random_range(50..=100);
-        refuse_for(pause * jitter / 100, &mut outgoing, &events).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// Connects, and tells meanwhile that nothing can be sent.
-async fn connect_unless_needed(
-    config: &OnwardConfig,
-    outgoing: &mut mpsc::Receiver<(Round, Batch)>,
-    events: &mpsc::Sender<LinkEvent>,
-) -> Result<Connected, BrokenLink> {
-    let connecting = connect(config, HANDSHAKE);
-    tokio::pin!(connecting);
-    loop {
-        tokio::select! {
-            connected = &mut connecting => return connected,
-            batch = outgoing.recv() => {
-                let (round, _) = batch.ok_or(BrokenLink::Ended)?;
-                refuse(round, events).await?;
-            }
-        }
-    }
-}
-
-async fn refuse_for(
-    pause: Duration,
-    outgoing: &mut mpsc::Receiver<(Round, Batch)>,
-    events: &mpsc::Sender<LinkEvent>,
-) {
-    let over = sleep(pause);
-    tokio::pin!(over);
-    loop {
-        tokio::select! {
-            () = &mut over => return,
-            batch = outgoing.recv() => match batch {
-                Some((round, _)) if refuse(round, events).await.is_ok() => {}
-                _ => return,
-            }
-        }
-    }
-}
-
-async fn refuse(round: Round, events: &mpsc::Sender<LinkEvent>) -> Result<(), BrokenLink> {
-    let abort = LinkMessage::Abort(round, AbortReason::Unreachable);
-    events.send(LinkEvent::Message(abort)).await.map_err(|_| BrokenLink::Ended)
-}
-
-type Stream = tokio_rustls::client::TlsStream<TcpStream>;
-
-/// A connection to the next hop that has been greeted.
-pub(super) struct Connected {
-    pub(super) frames: FrameReader<tokio::io::ReadHalf<Stream>>,
-    pub(super) writer: tokio::io::WriteHalf<Stream>,
-}
-
-/// Connects and greets; each of the two may take as long as `limit`.
-pub(super) async fn connect(
-    config: &OnwardConfig,
-    limit: Duration,
-) -> Result<Connected, BrokenLink> {
-    let tcp = dial(&config.address, limit).await?;
-    timeout(limit, greet(config, tcp)).await.map_err(|_| BrokenLink::Silent)?
-}
-
-/// Connects to `address`, `host:port`, within `limit`.
-pub(super) async fn dial(address: &str, limit: Duration) -> Result<TcpStream, BrokenLink> {
-    let connecting = async {
-        let found: Vec<_> = lookup_host(address).await.map_err(BrokenLink::Resolve)?.collect();
-        let tcp = TcpStream::connect(&found[..]).await.map_err(BrokenLink::Connect)?;
-        tcp.set_nodelay(true).map_err(BrokenLink::Connect)?;
-        Ok(tcp)
-    };
-    let too_slow = |_| BrokenLink::Connect(std::io::ErrorKind::TimedOut.into());
-    timeout(limit, connecting).await.map_err(too_slow)?
-}
-
-async fn greet(config: &OnwardConfig, tcp: TcpStream) -> Result<Connected, BrokenLink> {
-    let connector = TlsConnector::from(config.tls.clone());
-    let stream = connector.connect(tls::link_name(), tcp).await.map_err(BrokenLink::Tls)?;
-    let (reader, mut writer) = split(stream);
-    // If it fails the answer says why: a peer that does not take the key sends an alert, and may
-    // have closed before the hello is written.
-    let _ = write(&mut writer, &Control::hello(&config.network).to_frame()).await;
-    let mut frames = FrameReader::new(reader, Accepts::OnLink);
-    match read_control(&mut frames).await? {
-        Control::Welcome { protocol: PROTOCOL_VERSION } => Ok(Connected { frames, writer }),
-        Control::Refused { reason } => Err(GreetingError::Refused(reason).into()),
-        _ => Err(GreetingError::Unexpected.into()),
-    }
-}
-
-async fn serve(
-    config: &OnwardConfig,
-    connected: Connected,
-    outgoing: &mut mpsc::Receiver<(Round, Batch)>,
-    probes: &mut mpsc::Receiver<u64>,
-    events: &mpsc::Sender<LinkEvent>,
-) -> Result<(), BrokenLink> {
-    let Connected { frames, mut writer } = connected;
-    let mut reader = LinkReader::new(frames, config.reply_len, config.max_slots);
-    let reading = async {
-        loop {
-            let message = timeout(config.silence, reader.next());
-            let message = message.await.map_err(|_| BrokenLink::Silent)??;
-            events.send(LinkEvent::Message(message)).await.map_err(|_| BrokenLink::Ended)?;
-        }
-    };
-    let writing = async {
-        loop {
-            let message = tokio::select! {
-                biased;
-                batch = outgoing.recv() => {
-                    let (round, batch) = batch.ok_or(BrokenLink::Ended)?;
-                    LinkMessage::Batch(round, batch)
-                }
-                Some(id) = probes.recv() => LinkMessage::Probe(id),
-            };
-            write_message(&mut writer, &message).await.map_err(BrokenLink::Write)?;
-        }
-    };
-    tokio::select! {
-        ended = reading => ended,
-        ended = writing => ended,
     }
 }

@@ -36,7 +36,8 @@ pub struct HopReport {
     pub noise: usize,
     /// How many of them a later hop has dropped or altered: an alarm if it is not 0.
     pub noise_altered: usize,
-    /// Time to peel.
+    /// Time until all onions were peeled, from when the first could arrive: they are peeled as
+    /// they come.
     #[serde(rename = "peel_ms", serialize_with = "milliseconds")]
     pub peel: Duration,
     /// Time to close the gaps of what was dropped.
@@ -48,12 +49,33 @@ pub struct HopReport {
     /// When the exchange had ended, at the last hop.
     #[serde(skip)]
     pub exchanged_at: Option<Instant>,
-    /// Time to unshuffle and seal.
+    /// Time to unshuffle and seal; the first replies leave meanwhile.
     #[serde(rename = "seal_ms", serialize_with = "milliseconds")]
     pub seal: Duration,
     /// Why the round was lost here, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<AbortReason>,
+}
+
+impl HopReport {
+    /// A round of which nothing is known but that `onions` onions are to come.
+    #[must_use]
+    pub fn new(round: Round, hop: HopIndex, onions: usize) -> Self {
+        Self {
+            round,
+            hop,
+            onions,
+            dropped: 0,
+            noise: 0,
+            noise_altered: 0,
+            peel: Duration::ZERO,
+            mix: Duration::ZERO,
+            exchange: Duration::ZERO,
+            exchanged_at: None,
+            seal: Duration::ZERO,
+            failed: None,
+        }
+    }
 }
 
 /// What the entry saw of a round.

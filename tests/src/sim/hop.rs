@@ -21,6 +21,7 @@ use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::onion_key::detected_backend;
 use talaria_wire::crypto::{IdentitySecret, OnionPublic};
 use talaria_wire::epoch::EpochKeys;
+use talaria_wire::link::BatchHead;
 use talaria_wire::network_file::Network;
 use talaria_wire::onion::{PeelContext, SealContext};
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, UnixMillis};
@@ -156,7 +157,7 @@ impl HopNode {
         net: &mut Net,
     ) -> Result<(), AbortReason> {
         let keys = self.keys.begin(number).ok_or(AbortReason::NoKeys)?;
-        self.book.begin(number, &batch)?;
+        self.book.begin(BatchHead::of(number, &batch))?;
         self.behind.clone_from(&keys.behind);
         *self.runs.entry(number).or_default() += 1;
         let noise = self.make_noise(number);

@@ -139,7 +139,7 @@ impl Fields {
             }
             Self::Chunk { piece } => {
                 let batch = Batch::from_bytes(1, piece.0.clone()).expect("slots of one byte");
-                chunks(&batch).flat_map(|(head, piece)| [&head, piece].concat()).collect()
+                chunks(batch.as_bytes()).flatten().collect()
             }
         }
     }

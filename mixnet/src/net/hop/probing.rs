@@ -7,7 +7,7 @@ use talaria_wire::HopIndex;
 use talaria_wire::probe::{HopStatus, LinkState, ProgramVersion};
 use tracing::debug;
 
-use super::{Answers, LinkMessage, Node, Onward, Unanswered};
+use super::{Answer, Answers, LinkMessage, Node, Onward, Unanswered};
 use crate::probe::Relay;
 
 /// Probes under way, and the clock that they are timed by.
@@ -68,7 +68,8 @@ impl Node {
 
     /// Rounds go first: where their answers fill the queue a report is dropped.
     fn report(self: &Arc<Self>, answers: &Answers, status: HopStatus) {
-        let _ = answers.try_send((LinkMessage::Report(status), Unanswered::new(self)));
+        let _ =
+            answers.try_send((Answer::Message(LinkMessage::Report(status)), Unanswered::new(self)));
     }
 }
 
