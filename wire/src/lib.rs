@@ -11,6 +11,7 @@ pub mod crypto;
 pub mod dead_drop;
 pub mod epoch;
 pub mod frame;
+pub mod identity;
 pub mod link;
 pub mod network_file;
 pub mod onion;

@@ -37,11 +37,23 @@ pub enum Label {
     IdentityHash,
     /// Hash of the public part of a server.
     PublicPart,
+    /// Key that wraps a thing under the export key of a password.
+    Wrapping,
+    /// What a user signs for another certificate.
+    Renewal,
+    /// What a user signs for another key.
+    KeyRotation,
+    /// Hash of a directory without entries.
+    DirectoryStart,
+    /// Hash of a directory when one more entry has followed.
+    DirectoryEntry,
+    /// What the identity service signs of its directory.
+    DirectoryHead,
 }
 
 impl Label {
     /// Every label, in the order of the enumeration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::OnionContext,
         Self::OnionLayer,
         Self::NetworkVersion,
@@ -55,6 +67,12 @@ impl Label {
         Self::CardChecksum,
         Self::IdentityHash,
         Self::PublicPart,
+        Self::Wrapping,
+        Self::Renewal,
+        Self::KeyRotation,
+        Self::DirectoryStart,
+        Self::DirectoryEntry,
+        Self::DirectoryHead,
     ];
 
     /// The BLAKE3 context string.
@@ -74,6 +92,12 @@ impl Label {
             Self::CardChecksum => "talaria v1 card checksum",
             Self::IdentityHash => "talaria v1 identity hash",
             Self::PublicPart => "talaria v1 public part",
+            Self::Wrapping => "talaria v1 wrapping",
+            Self::Renewal => "talaria v1 renewal",
+            Self::KeyRotation => "talaria v1 key rotation",
+            Self::DirectoryStart => "talaria v1 directory start",
+            Self::DirectoryEntry => "talaria v1 directory entry",
+            Self::DirectoryHead => "talaria v1 directory head",
         }
     }
 }

@@ -1,0 +1,17 @@
+//! The identity service: names, passwords that nobody but their owner learns, certificates, and
+//! the public directory.
+//!
+//! Everything here is pure; `mixnet` has the service and `client` its user's side.
+
+pub mod directory;
+pub mod name;
+pub mod password;
+pub mod proof;
+pub mod request;
+pub mod wrapping;
+
+pub use directory::{Cause, Copy, Entry, EntryHash, Head};
+pub use name::{BadUserName, UserName};
+pub use password::{Password, ServerSecrets, Stretch};
+pub use request::{Refusal, Request, Response};
+pub use wrapping::{ExportKey, WrappedThing};

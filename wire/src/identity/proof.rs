@@ -1,0 +1,89 @@
+//! Signatures by which a user shows the identity service that a key is theirs.
+
+use crate::crypto::identity::{BadSignature, SIGNATURE_LEN};
+use crate::crypto::kdf::{Label, derive};
+use crate::crypto::{IdentityPublic, IdentitySecret};
+use crate::network_file::NetworkId;
+
+use super::name::UserName;
+
+/// The label of the TLS exporter whose value a renewal is bound to (RFC 8446, section 7.5; RFC 9266
+/// is the same for names of its own).
+pub const EXPORTER_LABEL: &[u8] = b"EXPERIMENTAL talaria renewal";
+/// Bytes of that value.
+pub const EXPORTER_LEN: usize = 32;
+
+/// A request for a new certificate on this connection and no other.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal<'a> {
+    /// The network.
+    pub network: &'a NetworkId,
+    /// The value of the TLS exporter on both ends of the connection.
+    pub exporter: &'a [u8; EXPORTER_LEN],
+    /// The certificate signing request.
+    pub csr: &'a [u8],
+}
+
+impl Renewal<'_> {
+    /// Signs with the key that the user has now.
+    #[must_use]
+    pub fn sign(&self, own: &IdentitySecret) -> [u8; SIGNATURE_LEN] {
+        own.sign(&self.message())
+    }
+
+    /// Whether the user with this key has asked.
+    ///
+    /// # Errors
+    /// [`BadSignature`].
+    pub fn verify(
+        &self,
+        key: &IdentityPublic,
+        signature: &[u8; SIGNATURE_LEN],
+    ) -> Result<(), BadSignature> {
+        key.verify(&self.message(), signature)
+    }
+
+    fn message(&self) -> [u8; 32] {
+        derive(Label::Renewal, &[&self.network.0, self.exporter, self.csr])
+    }
+}
+
+/// One key of a user gives way to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation<'a> {
+    /// The network.
+    pub network: &'a NetworkId,
+    /// The user.
+    pub name: &'a UserName,
+    /// The directory entry with which the old key came: a rotation cannot be used a second time.
+    pub since: u64,
+    /// The key that goes.
+    pub old: &'a IdentityPublic,
+    /// The key that comes.
+    pub new: &'a IdentityPublic,
+}
+
+impl Rotation<'_> {
+    /// Signs with the old key.
+    #[must_use]
+    pub fn sign(&self, old: &IdentitySecret) -> [u8; SIGNATURE_LEN] {
+        old.sign(&self.message())
+    }
+
+    /// Whether the owner of the old key wants this.
+    ///
+    /// # Errors
+    /// [`BadSignature`].
+    pub fn verify(&self, signature: &[u8; SIGNATURE_LEN]) -> Result<(), BadSignature> {
+        self.old.verify(&self.message(), signature)
+    }
+
+    fn message(&self) -> [u8; 32] {
+        let (old, new) = (self.old.to_bytes(), self.new.to_bytes());
+        let since = self.since.to_be_bytes();
+        derive(
+            Label::KeyRotation,
+            &[&self.network.0, &since, &old, &new, self.name.as_str().as_bytes()],
+        )
+    }
+}
