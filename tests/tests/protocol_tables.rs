@@ -13,6 +13,14 @@ use talaria_wire::frame::{
     ANNOUNCEMENT_LEN, BATCH_HEAD_LEN, CHUNK_LEN, CONTROL_MAX, HEADER_LEN, REPLIES_HEAD_LEN,
     SUBMISSION_HEAD_LEN,
 };
+use talaria_wire::identity::directory::{ENTRY_MAX, HEAD_LEN, PAGE_MAX};
+use talaria_wire::identity::name::NAME_MIN_CHARS;
+use talaria_wire::identity::password::PASSWORD_MAX;
+use talaria_wire::identity::proof::EXPORTER_LEN;
+use talaria_wire::identity::request::{
+    CSR_MAX, IDENTITY_VERSION, LENGTH_LEN, MESSAGE_MAX, TOKEN_MAX, WAIT_MAX_MS,
+};
+use talaria_wire::identity::wrapping::{EXPORT_KEY_LEN, WRAPPING_LEN};
 use talaria_wire::network_file::{
     ADDRESS_MAX, LABEL_MAX, MAX_ALPHA_TENTHS, MAX_DIALING_EVERY, MAX_NOISE_ONIONS, MAX_ONION_EPOCH,
     MAX_SIGNATURES, MIN_ALPHA_TENTHS, MIN_ONION_EPOCH, NETWORK_FILE_MAX, NETWORK_FILE_VERSION,
@@ -79,6 +87,20 @@ fn constants() -> BTreeMap<String, u64> {
         EPOCH_ROUNDS,
         NAME_MAX_CHARS,
         TEXT_MAX,
+        NAME_MIN_CHARS,
+        PASSWORD_MAX,
+        EXPORT_KEY_LEN,
+        WRAPPING_LEN,
+        EXPORTER_LEN,
+        HEAD_LEN,
+        ENTRY_MAX,
+        PAGE_MAX,
+        IDENTITY_VERSION,
+        MESSAGE_MAX,
+        LENGTH_LEN,
+        CSR_MAX,
+        TOKEN_MAX,
+        WAIT_MAX_MS,
     )
 }
 

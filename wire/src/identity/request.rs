@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::directory::{Entry, Head};
 
 /// Version of these messages.
-pub const VERSION: u8 = 1;
+pub const IDENTITY_VERSION: u8 = 1;
 /// The most bytes of a body.
 pub const MESSAGE_MAX: usize = 65_536;
 /// Bytes before a body.
@@ -287,13 +287,13 @@ pub fn body_len(length: [u8; LENGTH_LEN]) -> Result<usize, BadMessage> {
 }
 
 fn to_body(message: &impl Serialize) -> Vec<u8> {
-    let versioned = Versioned { v: VERSION, m: message };
+    let versioned = Versioned { v: IDENTITY_VERSION, m: message };
     rmp_serde::to_vec_named(&versioned).expect("a message can be encoded")
 }
 
 fn from_body<T: Serialize + DeserializeOwned>(body: &[u8]) -> Result<T, BadMessage> {
     let VersionOnly { v } = rmp_serde::from_slice(body).map_err(|_| BadMessage::Malformed)?;
-    if v != VERSION {
+    if v != IDENTITY_VERSION {
         return Err(BadMessage::Version(v));
     }
     let mut rest = body;
