@@ -6,7 +6,7 @@
 //!
 //! A chain that is given more rounds than it has time for would return none of them in time. So
 //! the number that may travel at once halves with each round that takes too long, and grows again
-//! by one when [`GROWS_AFTER`] in a row have returned (as TCP's congestion window does, RFC 5681);
+//! by one when eight in a row have returned (as TCP's congestion window does, RFC 5681);
 //! meanwhile rounds are left out.
 
 use std::collections::VecDeque;
