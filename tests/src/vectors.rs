@@ -10,6 +10,7 @@ mod bytes;
 mod card;
 mod control;
 mod frames;
+mod identity;
 mod keywheel;
 mod network;
 mod onion;
@@ -32,7 +33,7 @@ pub struct Topic {
 
 impl Topic {
     /// Every file.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::new::<onion::OneHop>(),
         Self::new::<onion::ThreeHops>(),
         Self::new::<peer_message::Vectors>(),
@@ -41,6 +42,7 @@ impl Topic {
         Self::new::<card::Vectors>(),
         Self::new::<frames::Vectors>(),
         Self::new::<control::Vectors>(),
+        Self::new::<identity::Vectors>(),
     ];
 
     /// The file as its fixed seed makes it.

@@ -57,6 +57,12 @@ CONTEXTS = {
     "CardChecksum": "talaria v1 card checksum",
     "IdentityHash": "talaria v1 identity hash",
     "PublicPart": "talaria v1 public part",
+    "Wrapping": "talaria v1 wrapping",
+    "Renewal": "talaria v1 renewal",
+    "KeyRotation": "talaria v1 key rotation",
+    "DirectoryStart": "talaria v1 directory start",
+    "DirectoryEntry": "talaria v1 directory entry",
+    "DirectoryHead": "talaria v1 directory head",
 }
 
 
@@ -705,6 +711,122 @@ def decode_control(body):
     return message
 
 
+# Section 17: names. Which characters are identifiers and which scripts go together is not known
+# here beyond what the vectors need: letters, and at most one of these alphabets.
+
+ALPHABETS = "LATIN", "GREEK", "CYRILLIC"
+
+
+def user_name(written):
+    name = unicodedata.normalize("NFKC", written.strip())
+    for _ in range(4):
+        name = unicodedata.normalize("NFKC", name.casefold())
+    if not 3 <= len(name) <= 32:
+        raise Bad("length")
+    joint = True
+    for char in name:
+        mark = unicodedata.category(char).startswith("M")
+        if not (char.isalnum() or mark or char in "-_."):
+            raise Bad("character")
+        if joint and (mark or char in "-_."):
+            raise Bad("punctuation")
+        joint = char in "-_."
+    if joint:
+        raise Bad("punctuation")
+    words = {unicodedata.name(char).split()[0] for char in name if char.isalpha()}
+    if len(words & set(ALPHABETS)) > 1:
+        raise Bad("mixed scripts")
+    return name
+
+
+# Section 18: wrapping.
+
+def wrap(export_key, thing, salt, plain):
+    key = derive("Wrapping", 32, export_key, be(thing, 1), salt)
+    return salt + AESGCM(key).encrypt(NONCE, plain, None)
+
+
+# Section 20: the directory.
+
+def decode_entry(data):
+    if len(data) < 147 or len(data) != 147 + data[146]:
+        raise Bad("length")
+    cause, point, signature = data[16], data[17:50], data[82:146]
+    p256_public(point)
+    if cause > 6 or (cause != 3 and any(signature)):
+        raise Bad("entry")
+    try:
+        name = data[147:].decode("utf-8")
+    except UnicodeDecodeError:
+        raise Bad("name") from None
+    if user_name(name) != name:
+        raise Bad("name")
+    return {
+        "index": int.from_bytes(data[:8], "big"),
+        "time": int.from_bytes(data[8:16], "big"),
+        "cause": cause,
+        "key": point,
+        "certificate": data[50:82],
+        "signature": signature,
+        "name": name,
+    }
+
+
+class Copy:
+    """A copy of the directory, as section 20 says one is kept."""
+
+    def __init__(self, network, service):
+        self.network, self.service = network, service
+        self.entries, self.time, self.users = 0, 0, {}
+        self.hash = derive("DirectoryStart", 32, network)
+
+    def take(self, data):
+        entry = decode_entry(data)
+        if entry["index"] != self.entries:
+            raise Bad("gap")
+        old = self.users.get(entry["name"])
+        cause, key, certificate = entry["cause"], entry["key"], entry["certificate"]
+        if old is None:
+            possible = cause == 0
+        else:
+            same_key, same_certificate = key == old["key"], certificate == old["certificate"]
+            active, same = old["cause"] not in (4, 6), same_key and same_certificate
+            possible = {
+                0: False,
+                1: active and same_key and not same_certificate,
+                2: active and same_key and not same_certificate,
+                3: active and not same_key and not same_certificate,
+                4: active and same,
+                5: old["cause"] == 4 and same,
+                6: old["cause"] != 6 and same,
+            }[cause]
+        if not possible:
+            raise Bad("contradiction")
+        since = entry["index"] if old is None or cause == 3 else old["since"]
+        if cause == 3:
+            signed = derive("KeyRotation", 32, self.network, be(old["since"], 8), old["key"], key,
+                            entry["name"].encode())
+            if not verify(old["key"], signed, entry["signature"]):
+                raise Bad("forged rotation")
+        if entry["time"] < self.time:
+            raise Bad("contradiction")
+        self.users[entry["name"]] = entry | {"since": since}
+        self.hash = derive("DirectoryEntry", 32, self.hash, data)
+        self.entries, self.time = self.entries + 1, entry["time"]
+
+    def append(self, entries, head):
+        count, hash_, time = head[:8], head[8:40], head[40:48]
+        signed = derive("DirectoryHead", 32, self.network, count, hash_, time)
+        if len(head) != 112 or not verify(self.service, signed, head[48:]):
+            raise Bad("unsigned")
+        for entry in entries:
+            self.take(entry)
+        if int.from_bytes(count, "big") < self.entries:
+            raise Bad("behind")
+        if int.from_bytes(count, "big") == self.entries and hash_ != self.hash:
+            raise Bad("forked")
+
+
 # The files.
 
 class Checks:
@@ -933,6 +1055,59 @@ def check_control(file, c):
         c.refused(bad["name"], None, decode_control, unhex(bad["body"]))
 
 
+def check_identity(file, c):
+    c.complete("the file", file, "names", "wrapped", "renewal", "directory")
+    for name in file["names"]:
+        c.complete(name["written"], name, "written", "name")
+        if name["name"] is None:
+            c.refused(name["written"], None, user_name, name["written"])
+        else:
+            c.equal(name["written"], user_name(name["written"]), name["name"])
+            c.equal(f"{name['name']} again", user_name(name["name"]), name["name"])
+    for one in file["wrapped"]:
+        c.complete("wrapped", one, "export_key", "thing", "salt", "plain", "wrapped")
+        export_key, salt, plain = (unhex(one[key]) for key in ("export_key", "salt", "plain"))
+        c.equal("wrapped", wrap(export_key, one["thing"], salt, plain).hex(), one["wrapped"])
+    one = file["renewal"]
+    c.complete("renewal", one, "secret", "network", "exporter", "csr", "signature")
+    signed = derive("Renewal", 32, *(unhex(one[key]) for key in ("network", "exporter", "csr")))
+    c.equal("renewal", sign(p256_secret(unhex(one["secret"])), signed).hex(), one["signature"])
+    check_directory(file["directory"], c)
+
+
+def check_directory(file, c):
+    c.complete("the directory", file, "network", "service_secret", "user_secrets", "entries",
+               "hashes", "head", "pages", "bad_entries")
+    service = p256_secret(unhex(file["service_secret"]))
+    network = unhex(file["network"])
+    keys = [compressed(p256_secret(unhex(secret))) for secret in file["user_secrets"]]
+    entries = [unhex(entry) for entry in file["entries"]]
+    copy = Copy(network, compressed(service))
+    for entry, hash_ in zip(entries, file["hashes"], strict=True):
+        copy.take(entry)
+        c.equal("hash", copy.hash.hex(), hash_)
+        c.equal("a key of the cast", decode_entry(entry)["key"] in keys, True)
+    rotation = derive("KeyRotation", 32, network, be(1, 8), keys[1], keys[3], "анна".encode())
+    signature = sign(p256_secret(unhex(file["user_secrets"][1])), rotation)
+    c.equal("rotation", decode_entry(entries[7])["signature"].hex(), signature.hex())
+    time = be(1_900_000_000, 8)
+    signed = derive("DirectoryHead", 32, network, be(len(entries), 8), copy.hash, time)
+    head = be(len(entries), 8) + copy.hash + time + sign(service, signed)
+    c.equal("head", head.hex(), file["head"])
+    for page in file["pages"]:
+        c.complete(page["name"], page, "name", "entries", "head", "outcome")
+        known = Copy(network, compressed(service))
+        for entry in entries[:4]:
+            known.take(entry)
+        given = [unhex(entry) for entry in page["entries"]], unhex(page["head"])
+        if page["outcome"] == "taken":
+            c.equal(page["name"], known.append(*given), None)
+        else:
+            c.refused(page["name"], page["outcome"], known.append, *given)
+    for entry in file["bad_entries"]:
+        c.refused("a bad entry", None, decode_entry, unhex(entry))
+
+
 FILES = {
     "onion-1-hop.json": check_onion,
     "onion-3-hops.json": check_onion,
@@ -942,6 +1117,7 @@ FILES = {
     "card.json": check_card,
     "frames.json": check_frames,
     "control.json": check_control,
+    "identity.json": check_identity,
 }
 
 
