@@ -26,14 +26,15 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(own: &Identity, contact: &Contact, network: NetworkId) -> Self {
-        let root = SessionRoot::agree(&own.secret, &contact.key, network);
+        let origin = own.created.max(contact.created);
+        let root = SessionRoot::agree(&own.secret, &contact.key, network, origin);
         let lower = own.secret.public().to_bytes() < contact.key.to_bytes();
         Self {
             id: root.session_id(),
             network,
             direction: if lower { Direction::FromLower } else { Direction::FromHigher },
             peer: contact.key,
-            wheel: Keywheel::new(&root, own.created.max(contact.created)),
+            wheel: Keywheel::new(&root, origin),
         }
     }
 

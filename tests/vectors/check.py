@@ -968,11 +968,11 @@ def check_keywheel(file, c):
     c.equal("higher_public", higher.hex(), file["higher_public"])
     shared = members[0].exchange(ec.ECDH(), members[1].public_key())
     c.equal("ecdh_x", shared.hex(), file["ecdh_x"])
-    root = derive("SessionRoot", 32, shared, lower, higher, unhex(given["network"]))
-    c.equal("root", root.hex(), file["root"])
-    c.equal("session_id", derive("SessionId", 32, root).hex(), file["session_id"])
     origin = max(given["created"])
     c.equal("origin", origin, file["origin"])
+    root = derive("SessionRoot", 32, shared, lower, higher, unhex(given["network"]), be(origin, 8))
+    c.equal("root", root.hex(), file["root"])
+    c.equal("session_id", derive("SessionId", 32, root).hex(), file["session_id"])
     epochs = wheel_epochs(root, origin // 4096, given["rounds"][-1] // 4096)
     c.equal("epochs", [
         {"epoch": epoch, "secret": secret.hex(), "first_round": 4096 * epoch, "start": start.hex()}

@@ -25,13 +25,22 @@ const MAX_EPOCHS_AHEAD: u64 = 1 << 24;
 pub struct SessionRoot([u8; 32]);
 
 impl SessionRoot {
-    /// The root of the session of `own` and `peer` in a network: the same from both sides.
+    /// The root of the session of `own` and `peer` in a network that begins at `origin`: the same
+    /// from both sides. One that begins anew is another session.
     #[must_use]
-    pub fn agree(own: &IdentitySecret, peer: &IdentityPublic, network: NetworkId) -> Self {
+    pub fn agree(
+        own: &IdentitySecret,
+        peer: &IdentityPublic,
+        network: NetworkId,
+        origin: Round,
+    ) -> Self {
         let shared = own.agree(peer);
         let (own, peer) = (own.public().to_bytes(), peer.to_bytes());
         let (lower, higher) = if own < peer { (own, peer) } else { (peer, own) };
-        Self(derive(Label::SessionRoot, &[&*shared, &lower, &higher, &network.0]))
+        Self(derive(
+            Label::SessionRoot,
+            &[&*shared, &lower, &higher, &network.0, &origin.to_be_bytes()],
+        ))
     }
 
     /// Names the session to its members.
@@ -216,16 +225,18 @@ mod tests {
     }
 
     #[test]
-    fn both_members_have_the_same_root_and_other_networks_another() {
+    fn both_members_have_the_same_root_and_other_sessions_another() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let alice = IdentitySecret::generate(&mut rng);
         let bob = IdentitySecret::generate(&mut rng);
         let network = NetworkId([1; 32]);
-        let a = SessionRoot::agree(&alice, bob.public(), network);
-        let b = SessionRoot::agree(&bob, alice.public(), network);
-        let c = SessionRoot::agree(&bob, alice.public(), NetworkId([2; 32]));
+        let a = SessionRoot::agree(&alice, bob.public(), network, ORIGIN);
+        let b = SessionRoot::agree(&bob, alice.public(), network, ORIGIN);
+        let elsewhere = SessionRoot::agree(&bob, alice.public(), NetworkId([2; 32]), ORIGIN);
+        let anew = SessionRoot::agree(&bob, alice.public(), network, ORIGIN.next());
         assert_eq!(a.session_id(), b.session_id());
-        assert_ne!(a.session_id(), c.session_id());
+        assert_ne!(a.session_id(), elsewhere.session_id());
+        assert_ne!(a.session_id(), anew.session_id());
     }
 
     #[test]

@@ -99,14 +99,16 @@ impl Vectors {
         let network = NetworkId(inputs.network.array());
         let (low, high) = (lower.public().to_bytes(), higher.public().to_bytes());
         let shared = lower.agree(higher.public());
-        let root: [u8; 32] = derive(Label::SessionRoot, &[&*shared, &low, &high, &network.0]);
-        let session_id: [u8; 32] = derive(Label::SessionId, &[&root]);
         let origin = inputs.created[0].max(inputs.created[1]);
+        let begins = origin.to_be_bytes();
+        let root: [u8; 32] =
+            derive(Label::SessionRoot, &[&*shared, &low, &high, &network.0, &begins]);
+        let session_id: [u8; 32] = derive(Label::SessionId, &[&root]);
         let last = inputs.rounds.last().copied().unwrap_or(origin);
         let epochs = epochs(&root, origin, last);
         let rounds: Vec<_> = inputs.rounds.iter().map(|round| Turn::of(&epochs, *round)).collect();
 
-        let agreed = SessionRoot::agree(higher, lower.public(), network);
+        let agreed = SessionRoot::agree(higher, lower.public(), network, Round(origin));
         assert_eq!(agreed.session_id(), SessionId(session_id));
         let mut wheel = Keywheel::new(&agreed, Round(origin));
         for turn in &rounds {
