@@ -9,6 +9,7 @@ mod by_hand;
 mod bytes;
 mod card;
 mod control;
+mod epoch_keys;
 mod frames;
 mod identity;
 mod keywheel;
@@ -33,7 +34,7 @@ pub struct Topic {
 
 impl Topic {
     /// Every file.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::new::<onion::OneHop>(),
         Self::new::<onion::ThreeHops>(),
         Self::new::<peer_message::Vectors>(),
@@ -43,6 +44,7 @@ impl Topic {
         Self::new::<frames::Vectors>(),
         Self::new::<control::Vectors>(),
         Self::new::<identity::Vectors>(),
+        Self::new::<epoch_keys::Vectors>(),
     ];
 
     /// The file as its fixed seed makes it.

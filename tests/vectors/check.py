@@ -711,6 +711,26 @@ def decode_control(body):
     return message
 
 
+# Section 15: epoch keys.
+
+def epoch_key_signed(version, hop, epoch, epoch_rounds, key):
+    return (b"talaria v1 epoch key signature" + version + be(hop, 1) + be(epoch, 8)
+            + be(epoch_rounds, 4) + key)
+
+
+def first_unsigned(body, version, epoch_rounds, identities):
+    """The first hop that has not signed its key so, or None."""
+    epoch, first, count = int.from_bytes(body[:8], "big"), body[8], body[9]
+    if len(body) != 10 + 96 * count:
+        raise Bad("length")
+    for i in range(count):
+        key, signature = body[10 + 96 * i:][:32], body[42 + 96 * i:][:64]
+        signed = epoch_key_signed(version, first + i, epoch, epoch_rounds, key)
+        if not verify(identities[first + i], signed, signature) or x25519(be(8, 32), key) is None:
+            return first + i
+    return None
+
+
 # Section 17: names. Which characters are identifiers and which scripts go together is not known
 # here beyond what the vectors need: letters, and at most one of these alphabets.
 
@@ -1055,6 +1075,26 @@ def check_control(file, c):
         c.refused(bad["name"], None, decode_control, unhex(bad["body"]))
 
 
+def check_epoch_keys(file, c):
+    c.complete("the file", file, "version", "epoch_rounds", "identity_secrets", "onion_keys",
+               "good", "bad")
+    version, rounds = unhex(file["version"]), file["epoch_rounds"]
+    secrets = [p256_secret(unhex(secret)) for secret in file["identity_secrets"]]
+    keys = [unhex(key) for key in file["onion_keys"]]
+    for good in file["good"]:
+        c.complete("an announcement", good, "epoch", "first", "frame")
+        body = be(good["epoch"], 8) + be(good["first"], 1) + be(3 - good["first"], 1)
+        for hop in range(good["first"], 3):
+            signed = epoch_key_signed(version, hop, good["epoch"], rounds, keys[hop])
+            body += keys[hop] + sign(secrets[hop], signed)
+        c.equal("an announcement", (b"\x06" + be(len(body), 3) + body).hex(), good["frame"])
+    for bad in file["bad"]:
+        c.complete(bad["name"], bad, "name", "body", "refused_at")
+        at = first_unsigned(unhex(bad["body"]), version, rounds, list(map(compressed, secrets)))
+        c.equal(bad["name"], at, bad["refused_at"])
+        c.equal(f"{bad['name']}: refused", at is None, False)
+
+
 def check_identity(file, c):
     c.complete("the file", file, "names", "wrapped", "renewal", "directory")
     for name in file["names"]:
@@ -1118,6 +1158,7 @@ FILES = {
     "frames.json": check_frames,
     "control.json": check_control,
     "identity.json": check_identity,
+    "epoch-keys.json": check_epoch_keys,
 }
 
 
