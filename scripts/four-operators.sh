@@ -41,7 +41,7 @@ free_ports() {
     local first port
     for _ in $(seq 100); do
         first=$((12000 + RANDOM % 18000))
-        for port in $(seq "$first" $((first + 4))); do
+        for port in $(seq "$first" $((first + 5))); do
             if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then continue 2; fi
         done
         echo "$first"
@@ -78,7 +78,7 @@ role() { if [ "$1" = eve ]; then echo entry; else echo hop; fi; }
 
 say "each operator makes keys, and hands out the public part"
 talariad entry init --data eve --operator Eve --listen "127.0.0.1:$port" >/dev/null
-i=0
+i=1
 for who in bob carol dave erin; do
     i=$((i + 1))
     talariad hop init --data "$who" --operator "$who" --listen "127.0.0.1:$((port + i))" >/dev/null
@@ -100,15 +100,15 @@ say "they start their servers"
 install_and_start bob carol dave eve
 
 say "two people meet"
+echo "correct horse battery staple orbit" >password
+export TALARIA_PASSWORD_FILE=$PWD/password
 for person in ann zoe; do
-    talaria --home "home-$person" init --network network.toml --name "$person" >/dev/null
+    talaria --home "home-$person" register "$person" --network network.toml >/dev/null
 done
-ann_card=$(talaria --home home-ann card)
-zoe_card=$(talaria --home home-zoe card)
 mkfifo to-ann to-zoe
-talaria --home home-ann chat "$zoe_card" <to-ann >ann.log 2>ann-errors.log &
+talaria --home home-ann chat zoe <to-ann >ann.log 2>ann-errors.log &
 pid[ann]=$!
-talaria --home home-zoe chat "$ann_card" <to-zoe >zoe.log 2>zoe-errors.log &
+talaria --home home-zoe chat ann <to-zoe >zoe.log 2>zoe-errors.log &
 pid[zoe]=$!
 exec 3>to-ann 4>to-zoe
 for line in 1 2 3; do

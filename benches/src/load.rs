@@ -20,6 +20,7 @@ mod report;
 mod script;
 mod spread;
 mod stage;
+mod users;
 
 pub use args::Args;
 pub use conduct::run;

@@ -203,6 +203,14 @@ impl Client {
         self.set_limit(Limit { beyond, ..self.limit });
     }
 
+    /// Whether the lane idles although a conversation is open: from outside it looks the same, and
+    /// what is said is kept.
+    pub fn hold_back(&mut self, held: bool) {
+        if let Some(talk) = &mut self.talk {
+            talk.conversation.hold_back(held);
+        }
+    }
+
     fn set_limit(&mut self, limit: Limit) {
         self.limit = limit;
         if let Some(talk) = &mut self.talk {
@@ -217,12 +225,35 @@ impl Client {
     /// are notified first.
     pub fn open(&mut self, contact: Contact, state: ConversationState) {
         let session = Session::new(&self.identity, &contact, self.network.network);
-        let conversation = Conversation::new(contact.name, session.id(), state, self.limit);
+        let (id, start) = (session.id(), session.start());
+        let conversation = Conversation::new(contact.name, id, start, state, self.limit);
         let talk = Talk { session, conversation, partner: contact.key };
         for away in &mut self.away {
             away.forget_conversation();
         }
         self.talk = Some(talk);
+        self.flush();
+    }
+
+    /// Goes on with the open conversation in the session that `contact` and the client's own
+    /// identity have now: one of the two has a new home or a new key. If the session is the one
+    /// that it has, nothing happens.
+    ///
+    /// Without an open conversation with this contact's name nothing happens either.
+    pub fn renew_session(&mut self, contact: &Contact) {
+        let Some(talk) = self.talk.as_mut().filter(|talk| !talk.conversation.is_finished()) else {
+            return;
+        };
+        let session = Session::new(&self.identity, contact, self.network.network);
+        if session.id() == talk.session.id() || talk.conversation.partner() != &contact.name {
+            return;
+        }
+        for away in &mut self.away {
+            away.forget_conversation();
+        }
+        talk.conversation.restart(session.id(), session.start());
+        talk.partner = contact.key;
+        talk.session = session;
         self.flush();
     }
 
@@ -359,10 +390,10 @@ impl Client {
         }
     }
 
-    /// Every text up to the one with this `seq` ([`Notice::Message`]) has been shown.
-    pub fn shown(&mut self, seq: u32) {
+    /// Every text up to the one with this `number` ([`Notice::Message`]) has been shown.
+    pub fn shown(&mut self, number: u32) {
         if let Some(talk) = &mut self.talk {
-            talk.conversation.shown(seq);
+            talk.conversation.shown(number);
             self.flush();
         }
     }

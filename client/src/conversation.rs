@@ -17,7 +17,6 @@ use talaria_wire::peer_message::{Body, Content, Kind, MessageId, SessionId};
 use talaria_wire::{Round, UnixMillis};
 use thiserror::Error;
 
-use crate::contact::Name;
 use crate::notice::{Notice, Presence, Way};
 use budget::{BudgetStage, Ended, Ledger, Limit};
 use inbox::Inbox;
@@ -26,6 +25,7 @@ use search::Search;
 use state::{
     Change, ConversationState, Outgoing, Received, Run, Said, TEXT_MAX, Text, TextTooLong,
 };
+use talaria_wire::identity::UserName;
 
 /// Rounds without a word after which the partner counts as absent.
 const ABSENT_AFTER: u32 = 5;
@@ -70,7 +70,7 @@ struct Away {
 /// One side of a conversation.
 #[derive(Debug)]
 pub(crate) struct Conversation {
-    partner: Name,
+    partner: UserName,
     state: ConversationState,
     outbox: Outbox,
     inbox: Inbox,
@@ -90,16 +90,20 @@ pub(crate) struct Conversation {
     partner_done: bool,
     farewells: u32,
     finished: bool,
+    /// Nothing is to be sent for now.
+    held_back: bool,
     out_of_step: bool,
     changes: Vec<Change>,
     notices: Vec<Notice>,
 }
 
 impl Conversation {
-    /// Takes up a conversation where `state` left it, or begins a run.
+    /// Takes up a conversation where `state` left it, or begins a run. If `state` is of another
+    /// session than the one that began in the round `start`, the numbering begins anew.
     pub(crate) fn new(
-        partner: Name,
+        partner: UserName,
         session: &SessionId,
+        start: Round,
         state: ConversationState,
         limit: Limit,
     ) -> Self {
@@ -119,12 +123,33 @@ impl Conversation {
             partner_done: false,
             farewells: 0,
             finished: false,
+            held_back: false,
             out_of_step: false,
             changes: Vec::new(),
             notices: Vec::new(),
         };
+        if conversation.state.start != Some(start) {
+            conversation.restart(session, start);
+        }
         conversation.take_up();
         conversation
+    }
+
+    /// Goes on in a new session with the same partner: nothing of the old one will be acknowledged
+    /// any more, so everything that was not is sent again.
+    pub(crate) fn restart(&mut self, session: &SessionId, start: Round) {
+        let outgoing = self.state.outgoing_anew();
+        self.change(Change::Restarted { start, outgoing });
+        self.outbox = Outbox::new(0);
+        self.inbox = Inbox::default();
+        self.search = Search::new(session);
+        // Nobody will know what became of them.
+        for _ in std::mem::take(&mut self.away) {
+            self.ledger.settle(Ended::Lost);
+        }
+        (self.heard, self.quiet, self.farewells) = (None, 0, 0);
+        (self.presence, self.partner_done) = (Presence::Absent, false);
+        self.out_of_step = false;
     }
 
     fn take_up(&mut self) {
@@ -142,6 +167,14 @@ impl Conversation {
     pub(crate) fn set_limit(&mut self, limit: Limit) {
         self.ledger.set_limit(limit);
         self.tell_budget();
+    }
+
+    pub(crate) fn partner(&self) -> &UserName {
+        &self.partner
+    }
+
+    pub(crate) fn hold_back(&mut self, held: bool) {
+        self.held_back = held;
     }
 
     pub(crate) fn state(&self) -> &ConversationState {
@@ -185,7 +218,7 @@ impl Conversation {
     }
 
     pub(crate) fn shown(&mut self, through: u32) {
-        if self.state.unshown.front().is_some_and(|text| text.seq <= through) {
+        if self.state.unshown.front().is_some_and(|text| text.number <= through) {
             self.change(Change::Shown { through });
         }
     }
@@ -195,7 +228,8 @@ impl Conversation {
         if self.finished {
             return false;
         }
-        let talks = self.ledger.allows_one_more() && self.search.talks_in(round);
+        let may_talk = !self.held_back && self.ledger.allows_one_more();
+        let talks = may_talk && self.search.talks_in(round);
         if !talks {
             self.quiet = self.quiet.saturating_add(1);
             self.judge_presence(round, false);
@@ -387,9 +421,9 @@ impl Conversation {
     }
 
     fn notify_message(&mut self, received: Received) {
-        let Received { seq, id, text, sent_ms, round } = received;
+        let Received { number, id, text, sent_ms, round, .. } = received;
         let from = self.partner.clone();
-        self.notices.push(Notice::Message { id, from, text, round, sent_ms, seq });
+        self.notices.push(Notice::Message { id, from, text, round, sent_ms, number });
     }
 
     fn judge_presence(&mut self, round: Round, heard: bool) {

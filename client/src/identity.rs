@@ -1,19 +1,21 @@
-//! Who this client is: a key, a name for others to see, and the round in which it was made.
+//! Who this client is: a key, the name that is registered for it, and since when.
 
-use talaria_wire::Round;
+use std::num::NonZeroU64;
+
 use talaria_wire::crypto::IdentitySecret;
-use talaria_wire::network_file::NetworkId;
+use talaria_wire::identity::UserName;
+use talaria_wire::{Round, UnixMillis};
 
-use crate::contact::{Card, Contact, Name};
+use crate::contact::Contact;
 
 /// One's own identity in one network.
 #[derive(Debug)]
 pub struct Identity {
-    /// The key: everything else can be made again, this cannot.
+    /// The key.
     pub secret: IdentitySecret,
-    /// What others see beside one's lines, unless they choose otherwise.
-    pub name: Name,
-    /// The round in which the identity was made: no session of it is older.
+    /// What one is called in the directory.
+    pub name: UserName,
+    /// The round in which this home began, or its key: no session of it is older.
     pub created: Round,
 }
 
@@ -23,12 +25,12 @@ impl Identity {
     pub fn contact(&self) -> Contact {
         Contact { key: *self.secret.public(), name: self.name.clone(), created: self.created }
     }
+}
 
-    /// The contact card, to be given to others.
-    #[must_use]
-    pub fn card(&self, network: NetworkId) -> Card {
-        Card::new(self.contact(), network)
-    }
+/// The round in which sessions begin with somebody whose entry of the directory is of this second.
+#[must_use]
+pub fn start_of(time_s: u64, period_ms: NonZeroU64) -> Round {
+    Round::at(UnixMillis(time_s.saturating_mul(1000)), period_ms)
 }
 
 #[cfg(test)]
@@ -45,7 +47,7 @@ pub(crate) mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let identity = Identity {
             secret: IdentitySecret::generate(&mut rng),
-            name: Name::new(name).unwrap(),
+            name: UserName::new(name).unwrap(),
             created: Round(4000 + seed),
         };
         (identity, rng)

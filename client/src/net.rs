@@ -3,24 +3,28 @@
 //! [`run`] is one task. It reads frames, executes the client's actions in their order, and keeps
 //! the connection up; whoever calls it only sends [`Input`] and shows [`Event`]s.
 
+pub mod account;
 mod backoff;
 mod connection;
 mod driver;
+pub mod identity;
 mod tls;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use talaria_wire::UnixMillis;
-use talaria_wire::control::Refusal;
+use talaria_wire::control::{Farewell, Refusal};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::SafetyNumber;
 use crate::conversation::SayError;
 use crate::notice::Notice;
 use crate::store::HomeError;
 
 pub use driver::run;
-pub use tls::{ALPN, SERVER_NAME, client_config};
+pub use identity::ServiceError;
+pub use tls::{ALPN, IDENTITY_NAME, SERVER_NAME, client_config};
 
 /// What the person wants.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub enum Input {
     End,
     /// Nothing more to say: end when everything has arrived.
     Leave,
+    /// Go on with the partner's new key.
+    AcceptKey,
 }
 
 /// What there is to show.
@@ -40,6 +46,19 @@ pub enum Event {
     Notice(Notice),
     /// A text was not taken.
     Refused(SayError),
+    /// The partner has another key, and nothing is sent until it is accepted.
+    KeyChanged {
+        /// To be compared with what the partner sees.
+        number: SafetyNumber,
+        /// The key before had been compared.
+        verified: bool,
+    },
+    /// The partner's new key was accepted, and the conversation goes on.
+    KeyAccepted,
+    /// The partner takes no part in the network any more: why.
+    PartnerGone(String),
+    /// The identity service contradicts itself: how.
+    Directory(String),
     /// There is no connection; the next attempt follows.
     Disconnected {
         /// Why.
@@ -55,7 +74,7 @@ pub struct Ports {
     /// What the person wants. It is read only while less than [`BACKLOG_UNITS`] units wait, so a
     /// bounded channel holds back whoever writes faster than rounds can carry.
     pub input: mpsc::Receiver<Input>,
-    /// The `seq` of each [`Notice::Message`] after it has been shown. [`run`] returns only when
+    /// The `number` of each [`Notice::Message`] after it has been shown. [`run`] returns only when
     /// the other end is dropped, so that no mark is lost.
     pub shown: mpsc::UnboundedReceiver<u32>,
     /// What there is to show. Unbounded: a screen that stalls must not stall the rounds.
@@ -95,6 +114,9 @@ pub enum RunError {
     /// The server will never take this client.
     #[error(transparent)]
     Refused(Refusal),
+    /// The entry lets this client in no more.
+    #[error("{0}")]
+    SentAway(Farewell),
     /// TLS cannot be set up.
     #[error("the certificate in the network file cannot be used: {0}")]
     Tls(#[from] rustls::Error),

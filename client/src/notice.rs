@@ -4,9 +4,9 @@ use talaria_wire::Round;
 use talaria_wire::frame::Outcome;
 use talaria_wire::peer_message::MessageId;
 
-use crate::contact::Name;
 use crate::conversation::budget::BudgetStage;
 use crate::conversation::state::Text;
+use talaria_wire::identity::UserName;
 
 /// Something worth knowing. `docs/events.md` describes the same as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum Notice {
         /// The text's number among the partner's.
         id: MessageId,
         /// Who said it.
-        from: Name,
+        from: UserName,
         /// What was said: it may hold any character, and has to be tamed before it is printed.
         text: Text,
         /// The round in which it was complete.
@@ -62,7 +62,7 @@ pub enum Notice {
         /// When it was written, by the partner's clock, in milliseconds since the Unix epoch.
         sent_ms: u64,
         /// What to call [`Client::shown`](crate::Client::shown) with.
-        seq: u32,
+        number: u32,
     },
     /// The partner has come, gone, or has nothing more to say.
     Partner {

@@ -18,6 +18,7 @@ use keywheel::{Keywheel, SessionRoot, SlotKeys, WheelError};
 /// What one member holds of a session.
 pub(crate) struct Session {
     id: SessionId,
+    start: Round,
     network: NetworkId,
     direction: Direction,
     peer: IdentityPublic,
@@ -26,20 +27,26 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(own: &Identity, contact: &Contact, network: NetworkId) -> Self {
-        let origin = own.created.max(contact.created);
-        let root = SessionRoot::agree(&own.secret, &contact.key, network, origin);
+        let start = own.created.max(contact.created);
+        let root = SessionRoot::agree(&own.secret, &contact.key, network, start);
         let lower = own.secret.public().to_bytes() < contact.key.to_bytes();
         Self {
             id: root.session_id(),
+            start,
             network,
             direction: if lower { Direction::FromLower } else { Direction::FromHigher },
             peer: contact.key,
-            wheel: Keywheel::new(&root, origin),
+            wheel: Keywheel::new(&root, start),
         }
     }
 
     pub(crate) fn id(&self) -> &SessionId {
         &self.id
+    }
+
+    /// The round in which it began: what tells it from other sessions of the same two.
+    pub(crate) fn start(&self) -> Round {
+        self.start
     }
 
     /// Seals what is said in `round`, and keeps what opens the answers.
@@ -108,8 +115,8 @@ mod tests {
 
     #[test]
     fn each_opens_what_the_other_sealed_and_nothing_else() {
-        let (alice, mut rng) = identity(1, "Alice");
-        let (bob, _) = identity(2, "Bob");
+        let (alice, mut rng) = identity(1, "alice");
+        let (bob, _) = identity(2, "bob");
         let network = NetworkId([3; 32]);
         let mut at_alice = Session::new(&alice, &bob.contact(), network);
         let mut at_bob = Session::new(&bob, &alice.contact(), network);

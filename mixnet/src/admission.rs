@@ -1,6 +1,6 @@
-//! Admission: one submission from each client in each round.
+//! Admission: one submission from each user in each round, over whichever connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use talaria_wire::frame::Submission;
 use talaria_wire::{Round as RoundNumber, RoundShape};
@@ -11,6 +11,11 @@ use crate::round::{Closed, Collecting, Round};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
 
+/// A user, by the index of the directory entry that registered them: a number that stays, and that
+/// says nothing to whoever has no copy of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(pub u64);
+
 /// The place of a client's onions in a round: its first slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seat(pub usize);
@@ -20,7 +25,7 @@ pub struct Seat(pub usize);
 pub enum NotAdmitted {
     /// The round does not collect any more, or not yet.
     NotOpen,
-    /// This client has submitted already.
+    /// This user has submitted already, perhaps over another connection.
     Twice,
 }
 
@@ -32,6 +37,7 @@ pub type Seats = BTreeMap<ClientId, Seat>;
 pub struct Admission {
     round: Round<Collecting>,
     seats: Seats,
+    users: BTreeSet<UserId>,
 }
 
 impl Admission {
@@ -39,39 +45,45 @@ impl Admission {
     #[must_use]
     pub fn open(round: RoundNumber, shape: RoundShape, clients: usize) -> Self {
         let capacity = clients * shape.onions();
-        Self { round: Round::open(round, shape.onion_len(), capacity), seats: Seats::new() }
+        Self {
+            round: Round::open(round, shape.onion_len(), capacity),
+            seats: Seats::new(),
+            users: BTreeSet::new(),
+        }
     }
 
-    /// Takes a client's onions.
+    /// Takes a user's onions, which came over the connection `client`.
     ///
     /// # Errors
     /// [`NotAdmitted`]; what is in the round already stays as it is.
     pub fn submit(
         &mut self,
+        user: UserId,
         client: ClientId,
         submission: Submission<'_>,
     ) -> Result<Seat, NotAdmitted> {
         if submission.round != self.round.number() {
             return Err(NotAdmitted::NotOpen);
         }
-        if self.seats.contains_key(&client) {
+        if self.has(user) {
             return Err(NotAdmitted::Twice);
         }
         let slot = self.round.collect(submission.onions).map_err(|_| NotAdmitted::NotOpen)?;
+        self.users.insert(user);
         self.seats.insert(client, Seat(slot));
         Ok(Seat(slot))
     }
 
-    /// How many clients have submitted.
+    /// How many users have submitted.
     #[must_use]
     pub fn submitted(&self) -> usize {
-        self.seats.len()
+        self.users.len()
     }
 
-    /// Whether `client` has submitted.
+    /// Whether `user` has submitted.
     #[must_use]
-    pub fn has(&self, client: ClientId) -> bool {
-        self.seats.contains_key(&client)
+    pub fn has(&self, user: UserId) -> bool {
+        self.users.contains(&user)
     }
 
     /// Nobody can submit any more.
@@ -87,17 +99,20 @@ mod tests {
     use talaria_wire::Hops;
 
     #[test]
-    fn one_submission_a_client_and_only_for_the_open_round() {
+    fn one_submission_a_user_and_only_for_the_open_round() {
         let shape = RoundShape::new(Hops::new(1).unwrap(), 1).unwrap();
         let mut admission = Admission::open(RoundNumber(5), shape, 2);
         let onions = vec![1; 2 * shape.onion_len()];
         let submission = |round| Submission { round: RoundNumber(round), onions: &onions };
-        let (a, b) = (ClientId(1), ClientId(2));
-        assert_eq!(admission.submit(a, submission(4)), Err(NotAdmitted::NotOpen));
-        assert_eq!(admission.submit(a, submission(6)), Err(NotAdmitted::NotOpen));
-        assert_eq!(admission.submit(a, submission(5)), Ok(Seat(0)));
-        assert_eq!(admission.submit(a, submission(5)), Err(NotAdmitted::Twice));
-        assert_eq!(admission.submit(b, submission(5)), Ok(Seat(2)));
+        let (a, b, a_again) = (ClientId(1), ClientId(2), ClientId(3));
+        let (ann, bob) = (UserId(10), UserId(20));
+        assert_eq!(admission.submit(ann, a, submission(4)), Err(NotAdmitted::NotOpen));
+        assert_eq!(admission.submit(ann, a, submission(6)), Err(NotAdmitted::NotOpen));
+        assert_eq!(admission.submit(ann, a, submission(5)), Ok(Seat(0)));
+        assert_eq!(admission.submit(ann, a, submission(5)), Err(NotAdmitted::Twice));
+        assert_eq!(admission.submit(ann, a_again, submission(5)), Err(NotAdmitted::Twice));
+        assert_eq!(admission.submit(bob, b, submission(5)), Ok(Seat(2)));
+        assert!(admission.has(ann) && admission.has(bob) && !admission.has(UserId(1)));
         let (closed, seats) = admission.close();
         assert_eq!(closed.into_batch().len(), 4);
         assert_eq!(seats, Seats::from([(a, Seat(0)), (b, Seat(2))]));

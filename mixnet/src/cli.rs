@@ -2,6 +2,7 @@
 
 mod bench;
 mod display;
+mod identity;
 mod network;
 mod operator;
 mod plan;
@@ -72,13 +73,21 @@ enum Command {
     /// Set up one hop of a network that several operators run.
     Hop {
         #[command(subcommand)]
-        command: operator::Command,
+        command: operator::HopCommand,
     },
     /// Set up the entry of a network that several operators run.
     Entry {
         #[command(subcommand)]
-        command: operator::Command,
+        command: operator::EntryCommand,
     },
+    /// Show users of the running identity service, lock them out and let them in.
+    User(identity::UserArgs),
+    /// Make tokens with which people register, show and revoke them.
+    Token(identity::TokenArgs),
+    /// Write users, directory and tokens of the running identity service to a file.
+    Backup(identity::BackupArgs),
+    /// Put a backup in the place of all that the running identity service keeps.
+    Restore(identity::RestoreArgs),
     /// Make, sign, check and show network files.
     #[command(after_help = network::HELP)]
     Network {
@@ -102,12 +111,19 @@ struct NetworkArgs {
     #[arg(long, value_name = "DIR", default_value = "./talaria-data")]
     data: PathBuf,
     /// Where clients connect; with port 0 free ports are taken. Hops listen on the loopback
-    /// interface, on the ports that follow.
+    /// interface, on the ports after that of the identity service.
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
     listen: SocketAddr,
     /// The address to put into the network file, if clients reach the server under another one.
     #[arg(long, value_name = "HOST:PORT")]
     advertise: Option<String>,
+    /// Where the identity service listens [default: the port after that of --listen].
+    #[arg(long, value_name = "ADDR")]
+    identity_listen: Option<SocketAddr>,
+    /// The address of the identity service to put into the network file [default: the entry's
+    /// host, and the port on which the identity service listens].
+    #[arg(long, value_name = "HOST:PORT")]
+    identity_address: Option<String>,
     /// Hops in the chain [default: 3, or as before].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_HOPS)))]
     hops: Option<u8>,
@@ -125,12 +141,30 @@ impl NetworkArgs {
         Wishes { hops: self.hops, period: self.period, noise_onions: self.noise_onions }
     }
 
+    /// The addresses of all roles, in a row from the entry's port on.
+    fn listen_from(&self, port: u16, hops: usize) -> Option<Listen> {
+        let beside = SocketAddr::new(self.listen.ip(), port.checked_add(1)?);
+        let hop = |i: u16| Some(SocketAddr::from(([127, 0, 0, 1], port.checked_add(i)?)));
+        Some(Listen {
+            entry: self.listen,
+            identity: self.identity_listen.unwrap_or(beside),
+            hops: (2u16..).take(hops).map(hop).collect::<Option<_>>()?,
+        })
+    }
+
     /// Puts in where everybody can be reached.
     fn put_addresses(&self, terms: &mut Terms, listen: &Listen) {
         terms.entry.address = self.advertised(listen.entry);
+        terms.identity.address = self.identity_advertised(&terms.entry.address, listen.identity);
         for (hop, address) in terms.hops.iter_mut().zip(&listen.hops) {
             hop.address = address.to_string();
         }
+    }
+
+    fn identity_advertised(&self, entry: &str, listening: SocketAddr) -> String {
+        let host = entry.rsplit_once(':').map_or(entry, |(host, _)| host);
+        let beside = || format!("{host}:{}", listening.port());
+        self.identity_address.clone().unwrap_or_else(beside)
     }
 
     /// What clients are told to connect to.
@@ -184,6 +218,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::CheckConfig { config } => check_config(&config, &display),
         Command::Hop { command } => operator::hop(command, cli.json),
         Command::Entry { command } => operator::entry(command, cli.json),
+        Command::User(args) => identity::user(args, cli.json),
+        Command::Token(args) => identity::token(args, cli.json),
+        Command::Backup(args) => identity::back_up(&args, cli.json),
+        Command::Restore(args) => identity::restore(&args, cli.json),
         Command::Network { command } => network::run(command, cli.json),
         Command::Bench(args) => bench::bench(&args, cli.json),
         Command::Probe(args) => on_runtime(probe::probe(args, cli.json)),
@@ -219,7 +257,7 @@ async fn run_config(config: PathBuf, mut display: Display) -> Result<(), Failure
         memory.keep(&network)?;
     }
     let (entry, hops) = bound.addresses();
-    display.ready(entry, &hops, &file, None);
+    display.ready(entry, &hops, bound.identity_address(), &file, None);
     run_bound(bound, display, &network, (trigger, shutdown)).await
 }
 
@@ -254,12 +292,9 @@ fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {
         .into());
     }
     let mut terms = data.prepare(args.wishes())?;
-    let hops = (1u16..)
-        .take(terms.hops.len())
-        .map(|i| port.checked_add(i).map(|port| SocketAddr::from(([127, 0, 0, 1], port))))
-        .collect::<Option<_>>()
-        .ok_or("the ports after the entry's are for the hops: choose a lower port")?;
-    let listen = Listen { entry: args.listen, hops };
+    let listen = args.listen_from(port, terms.hops.len()).ok_or(
+        "the ports after the entry's are for the identity service and the hops: choose a lower port",
+    )?;
     args.put_addresses(&mut terms, &listen);
     let network = data.sign(&terms, now())?;
     data.write(&network, &listen)?;

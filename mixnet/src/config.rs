@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::identity::limits::IdentityLimits;
+use crate::identity::service::Registrations;
+use crate::net::identity::Database;
 use crate::network::Memory;
 
 /// A configuration file is not longer than this.
@@ -25,6 +28,9 @@ pub struct Config {
     /// The entry, if it runs here.
     #[serde(default)]
     pub entry: Option<EntrySection>,
+    /// The identity service, if it runs here.
+    #[serde(default)]
+    pub identity: Option<IdentitySection>,
     /// The hops that run here.
     #[serde(default)]
     pub hop: Vec<HopSection>,
@@ -47,6 +53,59 @@ pub struct EntrySection {
     pub tls_key: PathBuf,
     /// The folder with the newest network file that it ran with.
     pub state: PathBuf,
+}
+
+/// The identity service's part.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentitySection {
+    /// Where users connect.
+    pub listen: SocketAddr,
+    /// Where users are kept: an SQLite file, or a `postgres://` URL.
+    pub database: Database,
+    /// The network's authority.
+    pub authority: PathBuf,
+    /// Its key, which signs certificates of users.
+    pub authority_key: PathBuf,
+    /// The service's TLS certificate, signed by the network's authority.
+    pub tls_certificate: PathBuf,
+    /// The key to that certificate.
+    pub tls_key: PathBuf,
+    /// The key that signs the heads of the directory.
+    pub head_key: PathBuf,
+    /// What OPAQUE answers with: without it nobody can log in any more.
+    pub opaque_key: PathBuf,
+    /// The socket for `talariad user`, `token`, `backup` and `restore`.
+    pub control: PathBuf,
+    /// Who may register.
+    #[serde(default = "everybody")]
+    pub registrations: Registrations,
+    /// What users may ask for.
+    #[serde(default)]
+    pub limits: IdentityLimits,
+}
+
+fn everybody() -> Registrations {
+    Registrations::Open
+}
+
+impl IdentitySection {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let file = match &mut self.database {
+            Database::File(path) => Some(path),
+            Database::Url(_) => None,
+        };
+        let others = [
+            &mut self.authority,
+            &mut self.authority_key,
+            &mut self.tls_certificate,
+            &mut self.tls_key,
+            &mut self.head_key,
+            &mut self.opaque_key,
+            &mut self.control,
+        ];
+        others.into_iter().chain(file)
+    }
 }
 
 /// A hop's part.
@@ -103,7 +162,7 @@ pub enum ConfigError {
         error: Box<toml::de::Error>,
     },
     /// Nothing to do.
-    #[error("{0} names no role: add an [entry] or a [[hop]] section")]
+    #[error("{0} names no role: add an [entry], an [identity] or a [[hop]] section")]
     NoRole(PathBuf),
 }
 
@@ -132,7 +191,7 @@ impl Config {
             path: path.to_owned(),
             error: Box::new(error),
         })?;
-        if config.entry.is_none() && config.hop.is_empty() {
+        if config.entry.is_none() && config.identity.is_none() && config.hop.is_empty() {
             return Err(ConfigError::NoRole(path.to_owned()));
         }
         Ok(config)
@@ -148,9 +207,10 @@ impl Config {
         let entry = self.entry.iter_mut();
         let entry = entry
             .flat_map(|e| [&mut e.identity, &mut e.tls_certificate, &mut e.tls_key, &mut e.state]);
+        let identity = self.identity.iter_mut().flat_map(IdentitySection::paths);
         let hops = self.hop.iter_mut();
         let hops = hops.flat_map(|h| [&mut h.identity, &mut h.rounds]);
-        std::iter::once(&mut self.network).chain(entry).chain(hops)
+        std::iter::once(&mut self.network).chain(entry).chain(identity).chain(hops)
     }
 }
 
@@ -181,9 +241,21 @@ mod tests {
         tls_certificate = "entry/tls.pem"
         tls_key = "/etc/tls.key"
         state = "state"
+        [identity]
+        listen = "127.0.0.1:7401"
+        database = "identity/users.db"
+        authority = "ca.pem"
+        authority_key = "ca.key"
+        tls_certificate = "identity/tls.pem"
+        tls_key = "identity/tls.key"
+        head_key = "identity/head.key"
+        opaque_key = "identity/opaque.key"
+        control = "identity/control.sock"
+        registrations = "token"
+        limits = { idle_s = 5 }
         [[hop]]
         place = 1
-        listen = "[::1]:7401"
+        listen = "[::1]:7402"
         identity = "a"
         rounds = "c"
         [limits]
@@ -196,7 +268,21 @@ mod tests {
         assert_eq!(config.network, Path::new("/srv/network.toml"));
         assert_eq!(config.entry.unwrap().tls_key, Path::new("/etc/tls.key"));
         assert_eq!(config.hop[0].rounds, Path::new("/srv/c"));
+        let identity = config.identity.unwrap();
+        assert_eq!(identity.control, Path::new("/srv/identity/control.sock"));
+        assert_eq!(identity.database, Database::File("/srv/identity/users.db".into()));
+        assert_eq!(identity.registrations, Registrations::Token);
+        assert_eq!(identity.limits, IdentityLimits { idle_s: 5, ..IdentityLimits::default() });
         assert_eq!(config.limits, Limits { max_clients: 10, ..Limits::default() });
+    }
+
+    #[test]
+    fn a_database_is_a_file_or_a_url_that_is_not_printed() {
+        let url = "postgres://talaria:secret@localhost/users";
+        let text = GOOD.replace("identity/users.db", url);
+        let database = Config::parse(&text, Path::new("/srv")).unwrap().identity.unwrap().database;
+        assert!(!format!("{database:?}").contains("secret"));
+        assert_eq!(database, Database::Url(url.to_owned()));
     }
 
     #[test]
@@ -209,6 +295,9 @@ mod tests {
             ("network = \"network.toml\"", "", "missing field `network`"),
             ("127.0.0.1:7400", "localhost", "invalid socket address"),
             ("place = 1", "place = 300", "300"),
+            ("\"token\"", "\"tokens\"", "unknown variant `tokens`"),
+            ("idle_s", "idle", "unknown field `idle`"),
+            ("head_key", "head", "unknown field `head`"),
         ] {
             let error = Config::parse(&GOOD.replacen(from, to, 1), Path::new("")).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");

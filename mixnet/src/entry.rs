@@ -2,14 +2,17 @@
 //!
 //! A round closes as soon as everybody who took part in one of the last ones has submitted, and at
 //! least half of all who are connected; or when its period is over.
+//!
+//! Every connection is that of a user, and a user has one: the newer one takes the place of the
+//! older.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use talaria_wire::control::{AbortReason, Refusal};
+use talaria_wire::control::{AbortReason, Farewell, Refusal};
 use talaria_wire::frame::{Announcement, Submission};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
-use crate::admission::{Admission, ClientId, NotAdmitted, Seat, Seats};
+use crate::admission::{Admission, ClientId, NotAdmitted, Seat, Seats, UserId};
 use crate::schedule::{Ending, ScheduleConfig, Scheduler, Step};
 
 /// A client that lets so many rounds pass in a row is not waited for any more. One alone may be
@@ -58,6 +61,13 @@ pub enum Action {
         /// The round that they can be told of in the same breath.
         next: Option<Upcoming>,
     },
+    /// Say goodbye to a client and close its connection. It has no place any more.
+    Close {
+        /// The client.
+        client: ClientId,
+        /// Why.
+        reason: Farewell,
+    },
     /// Every client has its last reply: the entry may stop.
     Drained,
 }
@@ -102,12 +112,21 @@ pub struct Entry {
     admission: Option<Admission>,
     /// Rounds that were sent off, and who waits for them.
     waiting: BTreeMap<RoundNumber, Seats>,
-    clients: BTreeMap<ClientId, Presence>,
+    clients: BTreeMap<ClientId, Client>,
+    /// Over which connection each user is here.
+    users: BTreeMap<UserId, ClientId>,
     /// Awaited clients that are not in the open round yet.
     missing: usize,
     next_client: u64,
     draining: bool,
     actions: VecDeque<Action>,
+}
+
+/// A connection that has a place.
+#[derive(Debug)]
+struct Client {
+    user: UserId,
+    presence: Presence,
 }
 
 /// Whether a round waits for a client.
@@ -137,6 +156,7 @@ impl Entry {
             admission: None,
             waiting: BTreeMap::new(),
             clients: BTreeMap::new(),
+            users: BTreeMap::new(),
             missing: 0,
             next_client: 0,
             draining: false,
@@ -144,28 +164,39 @@ impl Entry {
         }
     }
 
-    /// A client has connected.
+    /// A user has connected. If they were here already, it is the older connection that goes:
+    /// the newer one shows where they are now.
     ///
     /// # Errors
     /// The [`Refusal`] to send if there is no place for it.
-    pub fn connect(&mut self) -> Result<ClientId, Refusal> {
+    pub fn connect(&mut self, now: UnixMillis, user: UserId) -> Result<ClientId, Refusal> {
         if self.draining {
             return Err(Refusal::ShuttingDown);
         }
-        if self.clients.len() >= self.config.max_clients {
+        if self.clients.len() >= self.config.max_clients && !self.users.contains_key(&user) {
             return Err(Refusal::Full);
         }
+        self.expel(now, user, Farewell::Replaced);
         let client = ClientId(self.next_client);
         self.next_client += 1;
-        self.clients.insert(client, Presence::New);
+        self.clients.insert(client, Client { user, presence: Presence::New });
+        self.users.insert(user, client);
         Ok(client)
+    }
+
+    /// Closes a user's connection, if there is one. Onions that came over it stay in their round.
+    pub fn expel(&mut self, now: UnixMillis, user: UserId, reason: Farewell) {
+        if let Some(client) = self.users.get(&user).copied() {
+            self.actions.push_back(Action::Close { client, reason });
+            self.disconnect(now, client);
+        }
     }
 
     /// A client has gone. Onions that it submitted stay in their round.
     pub fn disconnect(&mut self, now: UnixMillis, client: ClientId) {
-        let in_round = self.admission.as_ref().is_some_and(|open| open.has(client));
-        let presence = self.clients.remove(&client);
-        if self.admission.is_some() && presence.is_some_and(Presence::is_awaited) && !in_round {
+        let Some(Client { user, presence }) = self.clients.remove(&client) else { return };
+        self.users.remove(&user);
+        if presence.is_awaited() && self.admission.as_ref().is_some_and(|open| !open.has(user)) {
             self.missing -= 1;
         }
         self.close_if_complete(now);
@@ -185,12 +216,12 @@ impl Entry {
         if self.admission.is_none() {
             self.handle_timeout(now);
         }
-        let Some(presence) = self.clients.get_mut(&client) else {
+        let Some(Client { user, presence }) = self.clients.get_mut(&client) else {
             return Err(NotAdmitted::NotOpen);
         };
         let admission = self.admission.as_mut().ok_or(NotAdmitted::NotOpen);
         let admitted = match admission {
-            Ok(admission) => admission.submit(client, submission),
+            Ok(admission) => admission.submit(*user, client, submission),
             Err(not_open) => Err(not_open),
         };
         let was_awaited = presence.is_awaited();
@@ -204,7 +235,7 @@ impl Entry {
             // Even a late one shows that the client is there.
             (_, Err(NotAdmitted::NotOpen)) => {
                 *presence = Presence::AWAITED;
-                let in_round = self.admission.as_ref().is_some_and(|open| open.has(client));
+                let in_round = self.admission.as_ref().is_some_and(|open| open.has(*user));
                 let open = self.admission.is_some();
                 self.missing += usize::from(open && !was_awaited && !in_round);
             }
@@ -297,10 +328,10 @@ impl Entry {
     }
 
     fn open(&mut self, round: RoundNumber, closes_at: UnixMillis) {
-        for presence in self.clients.values_mut().filter(|p| **p == Presence::New) {
-            *presence = Presence::AWAITED;
+        for client in self.clients.values_mut().filter(|c| c.presence == Presence::New) {
+            client.presence = Presence::AWAITED;
         }
-        self.missing = self.clients.values().filter(|p| p.is_awaited()).count();
+        self.missing = self.clients.values().filter(|c| c.presence.is_awaited()).count();
         self.admission = Some(Admission::open(round, self.config.shape, self.clients.len()));
         self.actions.push_back(Action::Announce { round, closes_at });
     }
@@ -309,9 +340,9 @@ impl Entry {
         let Some(admission) = self.admission.take() else {
             return;
         };
-        for (client, presence) in &mut self.clients {
+        for Client { user, presence } in self.clients.values_mut() {
             if let Presence::Here { silent } = presence
-                && !admission.has(*client)
+                && !admission.has(*user)
             {
                 *silent = silent.saturating_add(1);
             }

@@ -12,11 +12,12 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use talaria_wire::crypto::IdentitySecret;
+use talaria_wire::identity::ServerSecrets;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::net::round_log::write_atomically;
-use crate::net::tls::ENTRY_NAME;
+use crate::net::tls::{ENTRY_NAME, IDENTITY_NAME};
 
 /// A key file cannot be used.
 #[derive(Debug, Error)]
@@ -116,17 +117,17 @@ pub fn authority(key_path: &Path, certificate_path: &Path) -> Result<(), KeyErro
     write_file(certificate_path, certificate.pem().as_bytes())
 }
 
-/// Paths of the authority's and of the entry's TLS files.
+/// Paths of the authority's TLS files, and of those of the entry or of the identity service.
 #[derive(Debug)]
 pub struct CertificatePaths<'a> {
     /// The authority's key.
     pub authority_key: &'a Path,
     /// The authority's certificate.
     pub authority: &'a Path,
-    /// The entry's TLS key.
-    pub entry_key: &'a Path,
-    /// The entry's TLS certificate.
-    pub entry: &'a Path,
+    /// The server's TLS key.
+    pub server_key: &'a Path,
+    /// The server's TLS certificate.
+    pub server: &'a Path,
 }
 
 /// Makes the entry's TLS certificate, unless both files are there.
@@ -134,18 +135,87 @@ pub struct CertificatePaths<'a> {
 /// # Errors
 /// [`KeyError`] if the authority's files cannot be used, or the entry's not made.
 pub fn entry_certificate(paths: &CertificatePaths<'_>) -> Result<(), KeyError> {
-    if paths.entry_key.exists() && paths.entry.exists() {
+    server_certificate(paths, ENTRY_NAME, "Talaria entry")
+}
+
+/// Makes the identity service's TLS certificate, unless both files are there.
+///
+/// # Errors
+/// [`KeyError`] if the authority's files cannot be used, or the service's not made.
+pub fn identity_certificate(paths: &CertificatePaths<'_>) -> Result<(), KeyError> {
+    server_certificate(paths, IDENTITY_NAME, "Talaria identity service")
+}
+
+fn server_certificate(
+    paths: &CertificatePaths<'_>,
+    name: &str,
+    common_name: &str,
+) -> Result<(), KeyError> {
+    if paths.server_key.exists() && paths.server.exists() {
         return Ok(());
     }
-    let authority_key = KeyPair::from_pem(&read_private(paths.authority_key)?)?;
-    let authority = Issuer::from_ca_cert_pem(&read_private(paths.authority)?, authority_key)?;
+    let authority = read_authority(paths.authority_key, paths.authority)?;
     let key = KeyPair::generate()?;
-    let mut params = CertificateParams::new(vec![ENTRY_NAME.to_owned()])?;
-    params.distinguished_name.push(DnType::CommonName, "Talaria entry");
+    let mut params = CertificateParams::new(vec![name.to_owned()])?;
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let certificate = params.signed_by(&key, &authority)?;
-    write_file(paths.entry_key, Zeroizing::new(key.serialize_pem()).as_bytes())?;
-    write_file(paths.entry, certificate.pem().as_bytes())
+    write_file(paths.server_key, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+    write_file(paths.server, certificate.pem().as_bytes())
+}
+
+/// The authority, to sign certificates with.
+///
+/// # Errors
+/// [`KeyError`] if one of the files cannot be used.
+pub fn read_authority(
+    key: &Path,
+    certificate: &Path,
+) -> Result<Issuer<'static, KeyPair>, KeyError> {
+    let key = KeyPair::from_pem(&read_private(key)?)?;
+    let pem = fs::read_to_string(certificate).map_err(|error| KeyError::Io {
+        what: "read",
+        path: certificate.to_owned(),
+        error,
+    })?;
+    Ok(Issuer::from_ca_cert_pem(&pem, key)?)
+}
+
+/// The secrets of OPAQUE in `path`.
+///
+/// # Errors
+/// [`KeyError`] if the file cannot be used.
+pub fn read_opaque_secrets(path: &Path) -> Result<ServerSecrets, KeyError> {
+    let malformed = || KeyError::Malformed(path.to_owned());
+    let text = read_private(path)?;
+    let bytes = Zeroizing::new(hex::decode(text.trim()).map_err(|_| malformed())?);
+    ServerSecrets::from_bytes(&bytes).map_err(|_| malformed())
+}
+
+/// Makes the secrets of OPAQUE, unless the file is there.
+///
+/// # Errors
+/// [`KeyError`] if it cannot be made.
+pub fn opaque_secrets(path: &Path) -> Result<(), KeyError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let secrets = ServerSecrets::generate(&mut rand::rng());
+    let text = Zeroizing::new(hex::encode(&*secrets.to_bytes()) + "\n");
+    write_file(path, text.as_bytes())
+}
+
+/// A certificate.
+///
+/// # Errors
+/// [`KeyError`] if the file cannot be used.
+pub fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, KeyError> {
+    let pem = fs::read(path).map_err(|error| KeyError::Io {
+        what: "read",
+        path: path.to_owned(),
+        error,
+    })?;
+    CertificateDer::from_pem_slice(&pem).map_err(|_| KeyError::Malformed(path.to_owned()))
 }
 
 /// A TLS key and its certificate.
@@ -156,13 +226,7 @@ pub fn read_tls(
     certificate: &Path,
     key: &Path,
 ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), KeyError> {
-    let pem = fs::read(certificate).map_err(|error| KeyError::Io {
-        what: "read",
-        path: certificate.to_owned(),
-        error,
-    })?;
-    let parsed = CertificateDer::from_pem_slice(&pem)
-        .map_err(|_| KeyError::Malformed(certificate.to_owned()))?;
+    let parsed = read_certificate(certificate)?;
     let secret = PrivateKeyDer::from_pem_slice(read_private(key)?.as_bytes())
         .map_err(|_| KeyError::Malformed(key.to_owned()))?;
     Ok((parsed, secret))
@@ -181,6 +245,18 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(read_identity(&path), Err(KeyError::Exposed(_))));
+    }
+
+    #[test]
+    fn secrets_of_opaque_are_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opaque.key");
+        opaque_secrets(&path).unwrap();
+        let first = read_opaque_secrets(&path).unwrap().to_bytes();
+        opaque_secrets(&path).unwrap();
+        assert_eq!(read_opaque_secrets(&path).unwrap().to_bytes(), first);
+        write_file(&path, b"00").unwrap();
+        assert!(matches!(read_opaque_secrets(&path), Err(KeyError::Malformed(_))));
     }
 
     #[test]

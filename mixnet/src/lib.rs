@@ -7,6 +7,7 @@ pub mod admission;
 pub mod chain;
 pub mod entry;
 pub mod hop;
+pub mod members;
 pub mod privacy;
 pub mod probe;
 pub mod round;
@@ -16,6 +17,8 @@ pub mod schedule;
 pub mod capacity;
 #[cfg(feature = "net")]
 pub mod config;
+#[cfg(feature = "net")]
+pub mod identity;
 #[cfg(feature = "net")]
 pub mod keys;
 #[cfg(feature = "net")]

@@ -2,12 +2,15 @@
 
 pub mod clock;
 pub mod connection;
+mod directory_file;
 mod door;
 pub mod entry;
 mod fault;
+pub mod follower;
 pub mod frames;
 pub mod greeting;
 pub mod hop;
+pub mod identity;
 pub mod link;
 pub mod probe;
 pub mod report;

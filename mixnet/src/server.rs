@@ -16,15 +16,19 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, EntrySection, HopSection, Limits};
+use crate::config::{Config, EntrySection, HopSection, IdentitySection, Limits};
 use crate::entry::EntryConfig;
 use crate::hop::HopLimits;
 use crate::hop::keys::HopKeys;
 use crate::hop::noise::NoiseSource;
 use crate::hop::noise::pairs::{BadNoise, PairDistribution};
+use crate::identity::certificate::Authority;
+use crate::identity::service::ServiceConfig;
 use crate::keys::{self, KeyError};
 use crate::net::entry::EntryNodeConfig;
+use crate::net::follower::FollowerConfig;
 use crate::net::hop::HopConfig;
+use crate::net::identity::{IdentityNode, IdentityNodeConfig, OpenError};
 use crate::net::link::OnwardConfig;
 use crate::net::probe::Vantage;
 use crate::net::report::Reports;
@@ -74,6 +78,12 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// The identity service.
+    #[error(transparent)]
+    Identity(#[from] OpenError),
+    /// A certificate authority that is not the one in the network file.
+    #[error("{0} is not the certificate authority that the network file names")]
+    WrongAuthority(PathBuf),
     /// The noise of the network file has no distribution.
     #[error("the network's noise cannot be made: {0}")]
     Noise(#[from] BadNoise),
@@ -94,6 +104,7 @@ fn hint(error: &io::Error) -> &'static str {
 #[derive(Debug)]
 pub struct Roles {
     entry: Option<(SocketAddr, EntryNodeConfig)>,
+    identity: Option<(SocketAddr, IdentityNodeConfig)>,
     hops: Vec<(SocketAddr, HopConfig)>,
 }
 
@@ -113,7 +124,7 @@ impl Roles {
     /// # Errors
     /// [`StartError`] with the file and what is wrong with it.
     pub fn of_network(config: Config, network: &Network) -> Result<Self, StartError> {
-        let Config { entry, hop, limits, .. } = config;
+        let Config { entry, identity, hop, limits, .. } = config;
         let threads = limits.threads.map_or(0, std::num::NonZeroUsize::get);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         // Whoever waits for the work finds its channel closed, and the round is lost; the rest
@@ -125,11 +136,14 @@ impl Roles {
                 Ok::<_, StartError>((section.listen, entry_role(&section, network, limits)?))
             })
             .transpose()?;
+        let identity = identity
+            .map(|section| Ok::<_, StartError>((section.listen, identity_role(section, network)?)))
+            .transpose()?;
         let hops = hop
             .into_iter()
             .map(|section| Ok((section.listen, hop_role(&section, network, limits, &pool)?)))
             .collect::<Result<_, StartError>>()?;
-        Ok(Self { entry, hops })
+        Ok(Self { entry, identity, hops })
     }
 
     /// One line for each role: what it is and where it listens.
@@ -138,6 +152,9 @@ impl Roles {
         let mut text = String::new();
         if let Some((address, _)) = &self.entry {
             let _ = writeln!(text, "entry for clients on {address}");
+        }
+        if let Some((address, _)) = &self.identity {
+            let _ = writeln!(text, "identity service on {address}");
         }
         for (address, hop) in &self.hops {
             let _ = writeln!(text, "hop {} on {address}", hop.place);
@@ -161,12 +178,16 @@ impl Roles {
         entry.into_iter().chain(hops).collect()
     }
 
-    /// Listens on every address.
+    /// Listens on every address, and opens the database of users.
     ///
     /// # Errors
-    /// [`StartError::Bind`] for the first one that is not free.
+    /// [`StartError::Bind`] for the first address that is not free, or [`StartError::Identity`].
     pub async fn bind(self) -> Result<Bound, StartError> {
-        let mut bound = Bound { entry: None, hops: Vec::new() };
+        let mut bound = Bound { entry: None, identity: None, hops: Vec::new() };
+        if let Some((address, config)) = self.identity {
+            let listener = bind(address).await?;
+            bound.identity = Some((listener, IdentityNode::open(config).await?));
+        }
         if let Some((address, config)) = self.entry {
             bound.entry = Some((bind(address).await?, config));
         }
@@ -176,14 +197,33 @@ impl Roles {
         Ok(bound)
     }
 
-    /// Uses listeners that are bound already: the entry's, and the hops' in their order.
-    #[must_use]
-    pub fn with_listeners(self, entry: TcpListener, hops: Vec<TcpListener>) -> Bound {
-        Bound {
+    /// Uses listeners that are bound already, and opens the database of users.
+    ///
+    /// # Errors
+    /// [`StartError::Identity`].
+    pub async fn with_listeners(self, listeners: Listeners) -> Result<Bound, StartError> {
+        let Listeners { entry, identity, hops } = listeners;
+        let identity = match self.identity {
+            Some((_, config)) => Some((identity, IdentityNode::open(config).await?)),
+            None => None,
+        };
+        Ok(Bound {
+            identity,
             entry: self.entry.map(|(_, config)| (entry, config)),
             hops: hops.into_iter().zip(self.hops.into_iter().map(|(_, config)| config)).collect(),
-        }
+        })
     }
+}
+
+/// Where the roles of a whole network listen.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The entry.
+    pub entry: TcpListener,
+    /// The identity service.
+    pub identity: TcpListener,
+    /// The hops, in their order.
+    pub hops: Vec<TcpListener>,
 }
 
 /// Listens on `address`.
@@ -198,6 +238,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 #[derive(Debug)]
 pub struct Bound {
     entry: Option<(TcpListener, EntryNodeConfig)>,
+    identity: Option<(TcpListener, IdentityNode)>,
     hops: Vec<(TcpListener, HopConfig)>,
 }
 
@@ -211,12 +252,22 @@ impl Bound {
         (entry, hops.collect())
     }
 
+    /// Where the identity service listens.
+    #[must_use]
+    pub fn identity_address(&self) -> Option<SocketAddr> {
+        self.identity.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+    }
+
     /// Runs all roles until asked to stop. The entry ends first, so that the hops of this process
     /// can still return what is under way.
     pub async fn run(self, reports: Reports, shutdown: Shutdown) {
         let (entry_ended, hops_may_end) = shutdown::pair();
         let mut hops = JoinSet::new();
         let has_entry = self.entry.is_some();
+        let mut identity = JoinSet::new();
+        if let Some((listener, node)) = self.identity {
+            identity.spawn(node.run(listener, shutdown.clone()));
+        }
         for (listener, config) in self.hops {
             let until = if has_entry { hops_may_end.clone() } else { shutdown.clone() };
             hops.spawn(net::hop::run(config, listener, reports.clone(), until));
@@ -226,6 +277,7 @@ impl Bound {
             entry_ended.ask();
         }
         while hops.join_next().await.is_some() {}
+        while identity.join_next().await.is_some() {}
     }
 }
 
@@ -251,6 +303,7 @@ fn entry_role(
     if *own.public() != network.entry.identity {
         return Err(wrong_key(&section.identity, "the entry".to_owned()));
     }
+    let ca = network.entry.ca.clone();
     let (certificate, key) = keys::read_tls(&section.tls_certificate, &section.tls_key)?;
     let shape = network.shape();
     let first = &network.hops()[0];
@@ -263,9 +316,43 @@ fn entry_role(
         },
         network: network.version(),
         keys: ChainKeys::new(network, HopIndex(0)),
-        tls: Arc::new(tls::entry_config(certificate, key)?),
+        tls: Arc::new(tls::entry_config(certificate, key, ca.clone())?),
+        identity: FollowerConfig {
+            address: network.identity.address.clone(),
+            tls: Arc::new(tls::identity_client_config(ca)?),
+            network: network.id(),
+            key: network.identity.key,
+            folder: section.state.clone(),
+        },
         onward,
     })
+}
+
+fn identity_role(
+    section: IdentitySection,
+    network: &Network,
+) -> Result<IdentityNodeConfig, StartError> {
+    let head_key = keys::read_identity(&section.head_key)?;
+    if *head_key.public() != network.identity.key {
+        return Err(wrong_key(&section.head_key, "the identity service".to_owned()));
+    }
+    // Certificates by another authority would be refused by everybody.
+    if keys::read_certificate(&section.authority)? != network.entry.ca {
+        return Err(StartError::WrongAuthority(section.authority));
+    }
+    let authority = keys::read_authority(&section.authority_key, &section.authority)?;
+    let (certificate, key) = keys::read_tls(&section.tls_certificate, &section.tls_key)?;
+    let service = ServiceConfig {
+        network: network.id(),
+        head_key,
+        secrets: keys::read_opaque_secrets(&section.opaque_key)?,
+        authority: Authority::new(authority),
+        registrations: section.registrations,
+        limits: section.limits,
+    };
+    let tls = Arc::new(tls::identity_config(certificate, key)?);
+    let (database, control) = (section.database, section.control);
+    Ok(IdentityNodeConfig { service, database, tls, control })
 }
 
 fn hop_role(

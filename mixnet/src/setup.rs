@@ -18,14 +18,17 @@ use std::time::Duration;
 use talaria_wire::UnixMillis;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, Known, Network, NetworkFile, NetworkFileError, Noise, NoiseGoal, Terms,
-    VerifyError,
+    EntryInfo, HopInfo, IdentityInfo, Known, Network, NetworkFile, NetworkFileError, Noise,
+    NoiseGoal, Terms, VerifyError,
 };
 use talaria_wire::params::{MAX_HOPS, MAX_PERIOD_MS, MIN_PERIOD_MS};
 use thiserror::Error;
 
-use crate::config::{Config, EntrySection, HopSection, Limits};
-use crate::keys::{self, KeyError};
+use crate::config::{Config, EntrySection, HopSection, IdentitySection, Limits};
+use crate::identity::limits::IdentityLimits;
+use crate::identity::service::Registrations;
+use crate::keys::{self, CertificatePaths, KeyError};
+use crate::net::identity::{Database, socket_path};
 use crate::network::{self, NetworkError, in_file};
 use templates::{entry_toml, hop_toml};
 
@@ -75,6 +78,9 @@ pub enum SetupError {
     /// Another server uses the folder.
     #[error("{0} is in use by another talariad: stop it, or choose another folder with --data")]
     InUse(PathBuf),
+    /// No port for the identity service.
+    #[error("the identity service listens on the port after the entry's: choose a lower port")]
+    NoPort,
     /// A key file.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -151,12 +157,14 @@ impl DataFolder {
             identity: *keys::identity(&entry_folder.join("identity.key"))?.public(),
             ca: self.certificates(&entry_folder)?,
         };
+        let identity = self.identity_info(UNKNOWN.to_owned())?;
         let hops = (1..=count).map(|place| self.prepare_hop(place)).collect::<Result<_, _>>()?;
         let validity = network::validity(UnixMillis(0), VALID_FOR);
         let mut terms = match before {
-            Some(before) => Terms { entry, hops, ..before.clone() },
+            Some(before) => Terms { entry, identity, hops, ..before.clone() },
             None => {
-                Terms { noise: DEFAULT_NOISE, ..Terms::first("talaria", validity, entry, hops) }
+                let first = Terms::first("talaria", validity, entry, identity, hops);
+                Terms { noise: DEFAULT_NOISE, ..first }
             }
         };
         if let Some(period) = wishes.period {
@@ -170,6 +178,20 @@ impl DataFolder {
         // Addresses apart, this is how it will be: better refused now than half written.
         NetworkFile::new(terms.clone()).map_err(in_file(&file))?;
         Ok(terms)
+    }
+
+    /// The identity service at `address`, with the key that signs the heads of its directory.
+    fn identity_info(&self, address: String) -> Result<IdentityInfo, SetupError> {
+        let folder = self.folder("identity")?;
+        let head = keys::identity(&folder.join("head.key"))?;
+        keys::opaque_secrets(&folder.join("opaque.key"))?;
+        keys::identity_certificate(&CertificatePaths {
+            authority_key: &self.path.join("ca.key"),
+            authority: &self.path.join("ca.pem"),
+            server_key: &folder.join("tls.key"),
+            server: &folder.join("tls.pem"),
+        })?;
+        Ok(IdentityInfo { address, key: *head.public() })
     }
 
     fn prepare_hop(&self, place: u8) -> Result<HopInfo, SetupError> {
@@ -243,7 +265,7 @@ impl DataFolder {
     /// # Errors
     /// [`SetupError`] if a file cannot be written.
     pub fn write(&self, network: &Network, listen: &Listen) -> Result<(), SetupError> {
-        let entry = entry_toml(listen.entry, "entry/");
+        let entry = entry_toml(listen.entry, listen.identity, "entry/");
         keys::write_file(&self.path.join("entry.toml"), entry.as_bytes())?;
         for (place, address) in (1..).zip(&listen.hops) {
             let name = hop_name(place);
@@ -272,8 +294,26 @@ impl DataFolder {
                 tls_key: at("entry/tls.key"),
                 state: at("entry/state"),
             }),
+            identity: Some(self.identity_section(listen.identity)),
             hop: (1..).zip(&listen.hops).map(hop).collect(),
             limits: Limits::default(),
+        }
+    }
+
+    fn identity_section(&self, listen: SocketAddr) -> IdentitySection {
+        let at = |name: &str| self.path.join(name);
+        IdentitySection {
+            listen,
+            database: Database::File(at("identity/users.db")),
+            authority: at("ca.pem"),
+            authority_key: at("ca.key"),
+            tls_certificate: at("identity/tls.pem"),
+            tls_key: at("identity/tls.key"),
+            head_key: at("identity/head.key"),
+            opaque_key: at("identity/opaque.key"),
+            control: socket_path(&self.path),
+            registrations: Registrations::Open,
+            limits: IdentityLimits::default(),
         }
     }
 
@@ -290,8 +330,19 @@ impl DataFolder {
 pub struct Listen {
     /// The entry.
     pub entry: SocketAddr,
+    /// The identity service.
+    pub identity: SocketAddr,
     /// The hops, first hop first.
     pub hops: Vec<SocketAddr>,
+}
+
+/// The same host with the port after: where the identity service is, unless somebody says
+/// otherwise. `None` if there is no such port.
+#[must_use]
+pub fn next_port(address: &str) -> Option<String> {
+    let (host, port) = address.rsplit_once(':')?;
+    let port = port.parse::<u16>().ok()?.checked_add(1)?;
+    Some(format!("{host}:{port}"))
 }
 
 fn hop_name(place: u8) -> String {

@@ -13,11 +13,15 @@ mod seeds;
 use std::path::Path;
 
 use rand::SeedableRng;
-use talaria_client::contact::Card;
 use talaria_mixnet::config::Config;
+use talaria_mixnet::identity::backup::{BackupReader, BackupWriter};
+use talaria_mixnet::identity::certificate::Csr;
+use talaria_mixnet::identity::store::Row;
 use talaria_wire::control::Control;
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{Accepts, Announcement, HEADER_LEN, Header, Kind, Replies, Submission};
+use talaria_wire::identity::request::LENGTH_LEN;
+use talaria_wire::identity::{Request, Response};
 use talaria_wire::link::{Assembly, BatchHead, Inlet};
 use talaria_wire::network_file::{NetworkFile, PublicPart};
 use talaria_wire::onion::{self, PeelContext};
@@ -39,17 +43,19 @@ pub struct Target {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self { name: "frame", run: frame },
         Self { name: "control", run: control },
         Self { name: "link", run: link },
         Self { name: "network_file", run: network_file },
         Self { name: "config", run: config },
-        Self { name: "card", run: card },
         Self { name: "onion", run: onion },
         Self { name: "reply", run: reply },
         Self { name: "peer_message", run: peer_message },
         Self { name: "peer_content", run: peer_content },
+        Self { name: "identity_request", run: identity_request },
+        Self { name: "csr", run: csr },
+        Self { name: "backup", run: backup },
     ];
 }
 
@@ -162,14 +168,6 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// A contact card.
-pub fn card(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(card) = text.parse::<Card>() {
-        assert_eq!(card.to_string(), text.trim());
-    }
-}
-
 /// Changes to an onion, and what is left of the input as an onion of any length.
 pub fn onion(data: &[u8]) {
     let fixtures = Fixtures::shared();
@@ -215,6 +213,42 @@ pub fn peer_content(data: &[u8]) {
         let again = peer_message::seal(&opened, &keys, place, sender, recipient, &mut rng);
         let again = fixtures.sealer.decrypt(&again);
         assert_eq!(again[..SIGNED_LEN], content);
+    }
+}
+
+/// The body of a request to the identity service.
+pub fn identity_request(data: &[u8]) {
+    if let Ok(request) = Request::decode(data) {
+        assert_eq!(&request.to_message()[LENGTH_LEN..], data);
+    }
+    if let Ok(response) = Response::decode(data) {
+        assert_eq!(&response.to_message()[LENGTH_LEN..], data);
+    }
+}
+
+/// Changes to a certificate signing request, and the input as a request of its own.
+pub fn csr(data: &[u8]) {
+    let fixtures = Fixtures::shared();
+    let (request, changed) = laid_over(&fixtures.csr, data);
+    assert_eq!(Csr::parse(&request, &fixtures.user).is_ok(), !changed);
+    let _ = Csr::parse(data, &fixtures.user);
+}
+
+/// The lines of a backup behind its header.
+pub fn backup(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let owner = Fixtures::shared().owner();
+    let (mut writer, header) = BackupWriter::new(&owner);
+    let mut reader = BackupReader::new(&owner, &header).expect("its own header");
+    for line in text.lines() {
+        match reader.read(line) {
+            Ok(Some(row)) => {
+                let again = writer.row(&row);
+                let parsed: Row = serde_json::from_str(&again).expect("it was written as a row");
+                assert_eq!(parsed, row);
+            }
+            Ok(None) | Err(_) => return,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use rand::{Rng, SeedableRng};
 use talaria_client::BudgetStage;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, Network, NetworkFile, Noise, NoiseGoal, Terms, Validity,
+    EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
 use talaria_wire::{Round, UnixMillis};
 
@@ -163,7 +163,9 @@ impl World {
             self.connect_soon(client);
         }
         self.net.forget_between(Node::Entry, |other| matches!(other, Node::Hop(_)));
+        let borrowed = std::mem::take(&mut self.entry.borrowed);
         self.entry = EntryNode::new(&self.network, self.now);
+        self.entry.borrowed = borrowed;
         self.hops[0].announce_again();
     }
 
@@ -197,6 +199,12 @@ impl World {
         self.disconnect(client);
         self.clients[client].adopt(&self.network);
         self.connect_soon(client);
+    }
+
+    /// `client` shows the certificate of `other` from its next connection on: both are one user.
+    pub fn share_user(&mut self, client: usize, other: usize) {
+        self.entry.borrowed.insert(client, other);
+        self.break_off(client);
     }
 
     /// `client` sends these bytes to the entry as one frame, whatever they are.
@@ -432,13 +440,14 @@ impl World {
 /// The operators of a network, in one hand.
 struct Operators {
     entry: IdentitySecret,
+    directory: IdentitySecret,
     hops: Vec<IdentitySecret>,
 }
 
 impl Operators {
     fn new(hops: u8, rng: &mut ChaCha20Rng) -> Self {
-        let entry = IdentitySecret::generate(rng);
-        Self { entry, hops: (0..hops).map(|_| IdentitySecret::generate(rng)).collect() }
+        let [entry, directory] = [(); 2].map(|()| IdentitySecret::generate(rng));
+        Self { entry, directory, hops: (0..hops).map(|_| IdentitySecret::generate(rng)).collect() }
     }
 
     /// The first version of the network.
@@ -450,8 +459,10 @@ impl Operators {
             ca: vec![0].into(),
         };
         let validity = Validity { from: UnixMillis(0), until: END };
-        let mut terms =
-            Terms::first("simulated", validity, entry, self.hops.iter().map(hop_info).collect());
+        let identity =
+            IdentityInfo { address: "identity:1".to_owned(), key: *self.directory.public() };
+        let hops = self.hops.iter().map(hop_info).collect();
+        let mut terms = Terms::first("simulated", validity, entry, identity, hops);
         terms.period_ms = setting.period_ms.try_into().expect("a round lasts some time");
         terms.noise = setting.noise;
         if let Some(charged_rounds) = setting.charged_rounds {

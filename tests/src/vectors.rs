@@ -7,7 +7,6 @@
 
 mod by_hand;
 mod bytes;
-mod card;
 mod control;
 mod epoch_keys;
 mod frames;
@@ -34,13 +33,12 @@ pub struct Topic {
 
 impl Topic {
     /// Every file.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::new::<onion::OneHop>(),
         Self::new::<onion::ThreeHops>(),
         Self::new::<peer_message::Vectors>(),
         Self::new::<keywheel::Vectors>(),
         Self::new::<network::Vectors>(),
-        Self::new::<card::Vectors>(),
         Self::new::<frames::Vectors>(),
         Self::new::<control::Vectors>(),
         Self::new::<identity::Vectors>(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use talaria_client::contact::NAME_MAX_CHARS;
 use talaria_client::conversation::state::TEXT_MAX;
 use talaria_client::session::keywheel::EPOCH_ROUNDS;
 use talaria_wire::crypto::identity::{IDENTITY_PUBLIC_LEN, SIGNATURE_LEN};
@@ -14,7 +13,7 @@ use talaria_wire::frame::{
     SUBMISSION_HEAD_LEN,
 };
 use talaria_wire::identity::directory::{ENTRY_MAX, HEAD_LEN, PAGE_MAX};
-use talaria_wire::identity::name::NAME_MIN_CHARS;
+use talaria_wire::identity::name::{NAME_MAX_CHARS, NAME_MIN_CHARS};
 use talaria_wire::identity::password::PASSWORD_MAX;
 use talaria_wire::identity::proof::EXPORTER_LEN;
 use talaria_wire::identity::request::{

@@ -56,8 +56,8 @@ fn expected(of: &str, count: usize) -> Vec<String> {
     lines(of, count).lines().map(|line| format!("{of}: {line}")).collect()
 }
 
-fn chat_with_lines(home: &Path, card: &str, own: &str, count: usize) -> Running {
-    let mut running = Running::start(&mut chat(home, card));
+fn chat_with_lines(home: &Path, name: &str, own: &str, count: usize) -> Running {
+    let mut running = Running::start(&mut chat(home, name));
     running.feed(&lines(own, count));
     running
 }
@@ -65,9 +65,9 @@ fn chat_with_lines(home: &Path, card: &str, own: &str, count: usize) -> Running 
 #[test]
 fn two_hundred_lines_each_way_arrive_once_and_in_order() {
     let network = Network::up("100ms");
-    let [(alice, alice_card), (bob, bob_card)] = network.pair("alice", "bob");
-    let mut a = chat_with_lines(&alice, &bob_card, "alice", 200);
-    let mut b = chat_with_lines(&bob, &alice_card, "bob", 200);
+    let [(alice, alice_name), (bob, bob_name)] = network.pair("alice", "bob");
+    let mut a = chat_with_lines(&alice, &bob_name, "alice", 200);
+    let mut b = chat_with_lines(&bob, &alice_name, "bob", 200);
     assert!(a.wait().success() && b.wait().success());
     assert_eq!(a.printed, expected("bob", 200));
     assert_eq!(b.printed, expected("alice", 200));
@@ -76,14 +76,14 @@ fn two_hundred_lines_each_way_arrive_once_and_in_order() {
 #[test]
 fn a_client_that_is_killed_goes_on_where_it_was() {
     let network = Network::up("100ms");
-    let [(alice, alice_card), (bob, bob_card)] = network.pair("alice", "bob");
-    let mut a = chat_with_lines(&alice, &bob_card, "alice", 200);
-    let mut b = chat_with_lines(&bob, &alice_card, "bob", 200);
+    let [(alice, alice_name), (bob, bob_name)] = network.pair("alice", "bob");
+    let mut a = chat_with_lines(&alice, &bob_name, "alice", 200);
+    let mut b = chat_with_lines(&bob, &alice_name, "bob", 200);
     a.wait_for_lines(60);
     a.kill();
     let repeated = network.home("repeated");
     let stderr = std::fs::File::create(&repeated).unwrap();
-    let mut again = Running::start(chat(&alice, &bob_card).stderr(stderr));
+    let mut again = Running::start(chat(&alice, &bob_name).stderr(stderr));
     again.feed("");
     assert!(again.wait().success() && b.wait().success());
     // A line that was being printed in the moment of the kill comes again on standard error; it
@@ -101,9 +101,9 @@ fn a_client_that_is_killed_goes_on_where_it_was() {
 #[test]
 fn a_server_that_is_killed_loses_nothing_of_the_conversation() {
     let mut network = Network::up("100ms");
-    let [(alice, alice_card), (bob, bob_card)] = network.pair("alice", "bob");
-    let mut a = chat_with_lines(&alice, &bob_card, "alice", 100);
-    let mut b = chat_with_lines(&bob, &alice_card, "bob", 100);
+    let [(alice, alice_name), (bob, bob_name)] = network.pair("alice", "bob");
+    let mut a = chat_with_lines(&alice, &bob_name, "alice", 100);
+    let mut b = chat_with_lines(&bob, &alice_name, "bob", 100);
     a.wait_for_lines(20);
     network.server.kill();
     // On other ports, as after a restart with port 0: the network file says which.
@@ -118,10 +118,10 @@ fn a_server_that_is_killed_loses_nothing_of_the_conversation() {
 #[test]
 fn events_are_json_and_complete() {
     let network = Network::up("100ms");
-    let [(alice, alice_card), (bob, bob_card)] = network.pair("alice", "bob");
-    let mut a = Running::start(chat(&alice, &bob_card).arg("--json"));
+    let [(alice, alice_name), (bob, bob_name)] = network.pair("alice", "bob");
+    let mut a = Running::start(chat(&alice, &bob_name).arg("--json"));
     a.feed("hello\n");
-    let mut b = Running::start(chat(&bob, &alice_card).arg("--json"));
+    let mut b = Running::start(chat(&bob, &alice_name).arg("--json"));
     b.feed("");
     let message = b.wait_for_event("message");
     assert_eq!(
@@ -149,13 +149,13 @@ fn events_are_json_and_complete() {
 #[test]
 fn what_cannot_be_delivered_is_kept_and_sent_next_time() {
     let network = Network::up("100ms");
-    let [(alice, alice_card), (bob, bob_card)] = network.pair("alice", "bob");
-    let mut a = Running::start(chat(&alice, &bob_card).args(["--timeout", "2s"]));
+    let [(alice, alice_name), (bob, bob_name)] = network.pair("alice", "bob");
+    let mut a = Running::start(chat(&alice, &bob_name).args(["--timeout", "2s"]));
     a.feed("are you there?\nhello?\n");
     assert_eq!(a.wait().code(), Some(3));
-    let mut a = Running::start(chat(&alice, &bob_card).arg("--leave"));
+    let mut a = Running::start(chat(&alice, &bob_name).arg("--leave"));
     a.feed("now?\n");
-    let mut b = Running::start(&mut chat(&bob, &alice_card));
+    let mut b = Running::start(&mut chat(&bob, &alice_name));
     b.feed("");
     assert!(a.wait().success() && b.wait().success());
     assert_eq!(b.printed, ["alice: are you there?", "alice: hello?", "alice: now?"]);
@@ -165,8 +165,8 @@ fn what_cannot_be_delivered_is_kept_and_sent_next_time() {
 fn the_server_ends_in_order_when_it_is_asked_to() {
     for signal in ["TERM", "INT"] {
         let mut network = Network::up("100ms");
-        let [(alice, _), (_, bob_card)] = network.pair("alice", "bob");
-        let mut a = Running::start(chat(&alice, &bob_card).arg("--json"));
+        let [(alice, _), (_, bob_name)] = network.pair("alice", "bob");
+        let mut a = Running::start(chat(&alice, &bob_name).arg("--json"));
         a.wait_for_event("round");
         network.server.signal(signal);
         assert_eq!(network.server.wait().code(), Some(0));

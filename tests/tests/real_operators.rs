@@ -154,6 +154,40 @@ fn drafts_can_be_changed_and_files_are_not_overwritten_in_silence() {
 }
 
 #[test]
+fn the_identity_service_is_the_entrys_and_moves_with_a_version() {
+    let w = Workshop::new();
+    let entry = "entry init --data eve --operator Eve --listen 127.0.0.1:7400";
+    let made = w.json(entry);
+    let shown = w.json("network show network.toml");
+    assert_eq!(made["identity_address"], "127.0.0.1:7401");
+    assert_eq!(shown["identity_address"], made["identity_address"]);
+    assert_eq!(shown["directory_key"], made["directory_key"]);
+    let mode = fs::metadata(w.path("eve/identity/head.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    w.fails(
+        "entry init --data eve --operator Eve --listen 127.0.0.1:65535",
+        "add --identity-address",
+    );
+    w.fails(&format!("{entry} --identity-address nowhere"), "not an address of the form host:port");
+
+    w.sign("network.toml", ALL, "");
+    let moved = "--identity-address id.example:7500 --out next.toml";
+    w.talariad(&format!("network next network.toml {moved}"));
+    let previous = "--previous network.toml";
+    let said =
+        w.talariad(&format!("network sign next.toml {previous} --key bob/identity.key --yes"));
+    assert!(said.contains("! identity service: 127.0.0.1:7401, directory key"), "{said}");
+    assert!(said.contains("-> id.example:7500"), "{said}");
+
+    // Another folder is another key, which comes with the entry's public part.
+    w.talariad("entry init --data mallory --operator Mallory --listen 127.0.0.1:7400");
+    let replace = "--entry mallory/entry-public.toml --out other.toml";
+    let other = w.json(&format!("network next network.toml {replace}"));
+    assert_ne!(other["directory_key"], made["directory_key"]);
+    assert_eq!(other["changes"].as_array().unwrap().len(), 2, "{other}");
+}
+
+#[test]
 fn the_next_version_needs_those_who_leave() {
     let w = Workshop::new();
     w.sign("network.toml", ALL, "");

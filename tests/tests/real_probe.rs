@@ -28,7 +28,7 @@ impl Chain {
     }
 
     fn start() -> Self {
-        let mut chain = Self::prepare(free_ports(4));
+        let mut chain = Self::prepare(free_ports(5));
         (0..ROLES.len()).for_each(|role| chain.start_role(role));
         chain.wait_for_rounds();
         chain
@@ -164,7 +164,7 @@ fn a_server_that_is_gone_is_named() {
 
 #[test]
 fn a_server_with_another_key_or_address_is_named() {
-    let port = free_ports(4);
+    let port = free_ports(5);
     let mut chain = Chain::prepare(port);
     let mut strangers = Chain::prepare(port);
     (0..ROLES.len()).for_each(|role| chain.start_role(role));
@@ -186,12 +186,12 @@ fn a_server_with_another_key_or_address_is_named() {
     chain.kill(2);
     let config = fs::read_to_string(chain.config(2)).unwrap();
     let elsewhere = format!("127.0.0.1:{}", free_ports(1));
-    let moved = config.replace(&format!("127.0.0.1:{}", port + 3), &elsewhere);
+    let moved = config.replace(&format!("127.0.0.1:{}", port + 4), &elsewhere);
     assert_ne!(moved, config);
     fs::write(chain.config(2), moved).unwrap();
     chain.start_role(2);
     let check = chain.fault("hop 2 → hop 3", "NobodyListens");
-    assert!(check["finding"].as_str().unwrap().contains(&format!("127.0.0.1:{}", port + 3)));
+    assert!(check["finding"].as_str().unwrap().contains(&format!("127.0.0.1:{}", port + 4)));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_server_with_an_older_network_file_is_named() {
 
 #[test]
 fn wrong_usage_and_a_configuration_that_cannot_be_used_are_told_apart() {
-    let chain = Chain::prepare(free_ports(4));
+    let chain = Chain::prepare(free_ports(5));
     let code = |arguments: &[&str]| run(command("talariad").args(arguments)).0.code();
     assert_eq!(code(&["probe"]), Some(2));
     assert_eq!(code(&["probe", "--config", "x", "--timeout", "10"]), Some(2));

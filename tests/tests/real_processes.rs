@@ -18,7 +18,7 @@ const ROLES: [&str; 4] = ["hop-1", "hop-2", "hop-3", "entry"];
 impl Chain {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_ports(4);
+        let port = free_ports(5);
         let mut init = command("talariad");
         init.args([
             "init",
@@ -50,8 +50,8 @@ impl Chain {
 
     fn client(&self, name: &str) -> (PathBuf, String) {
         let home = self.folder.path().join(name);
-        let card = make_client(&home, name, &self.data().join("network.toml"));
-        (home, card)
+        let name = make_client(&home, name, &self.data().join("network.toml"));
+        (home, name)
     }
 }
 
@@ -59,8 +59,8 @@ fn lines(of: &str) -> String {
     (0..200).map(|i| format!("line {i} of {of}\n")).collect()
 }
 
-fn start_chat(home: &Path, card: &str, own: &str) -> Running {
-    let mut running = Running::start(chat(home, card).stderr(Stdio::null()));
+fn start_chat(home: &Path, name: &str, own: &str) -> Running {
+    let mut running = Running::start(chat(home, name).stderr(Stdio::null()));
     running.feed(&lines(own));
     running
 }
@@ -68,10 +68,10 @@ fn start_chat(home: &Path, card: &str, own: &str) -> Running {
 #[test]
 fn any_process_may_be_killed_in_the_middle_of_a_conversation() {
     let mut chain = Chain::start();
-    let (alice, alice_card) = chain.client("alice");
-    let (bob, bob_card) = chain.client("bob");
-    let mut a = start_chat(&alice, &bob_card, "alice");
-    let mut b = start_chat(&bob, &alice_card, "bob");
+    let (alice, alice_name) = chain.client("alice");
+    let (bob, bob_name) = chain.client("bob");
+    let mut a = start_chat(&alice, &bob_name, "alice");
+    let mut b = start_chat(&bob, &alice_name, "bob");
     for role in 0..4 {
         a.wait_for_lines(30 + 35 * role);
         chain.processes[role].kill();

@@ -79,15 +79,15 @@ fn records_of_alice(bob_comes: bool, lines: usize) -> Tap {
     let tap = wiretap(listener, address);
 
     let [alice, bob] = ["alice", "bob"].map(|name| folder.path().join(name));
-    let alice_card = make_client(&alice, "alice", network);
-    let bob_card = make_client(&bob, "bob", network);
-    let mut a = Running::start(chat(&alice, &bob_card).arg("--json"));
+    let alice_name = make_client(&alice, "alice", network);
+    let bob_name = make_client(&bob, "bob", network);
+    let mut a = Running::start(chat(&alice, &bob_name).arg("--json"));
     // Kept open, so that nobody ends before the rounds are over.
     let long = "x".repeat(2000);
     a.feed_and_stay((0..lines).map(|i| format!("{i} {long}\n")).collect());
     a.wait_for_event("ready");
     let b = bob_comes.then(|| {
-        let mut b = Running::start(chat(&bob, &alice_card).arg("--json"));
+        let mut b = Running::start(chat(&bob, &alice_name).arg("--json"));
         b.feed_and_stay("hello\n".to_owned());
         b
     });

@@ -84,3 +84,16 @@ fn silence() {
     let world = beside_a_rogue(|world, i| world.silence(ROGUE, i > 10));
     assert!(world.counted(ROGUE).submitted < world.counted(3).submitted);
 }
+
+#[test]
+fn one_user_on_two_machines_that_throw_each_other_out() {
+    let mut world = beside_a_rogue(|world, i| {
+        if i == 10 {
+            world.share_user(ROGUE, 3);
+        }
+    });
+    // Each of the two comes back, and so the other one has to go, as long as anybody looks.
+    let before = world.broken_off();
+    world.run_for(3000);
+    assert!(world.broken_off() > before + 5);
+}

@@ -23,7 +23,7 @@ fn pairs_talk_among_idle_clients() {
         chat(&mut world, &[(0, 1), (2, 7)], 20);
         assert!(world.run_until(60_000, World::all_finished));
         world.check();
-        assert!(world.heard(1).iter().all(|heard| heard.from == "client 0"));
+        assert!(world.heard(1).iter().all(|heard| heard.from == "client-0"));
         assert_eq!(world.rounds().1, 0, "no round is lost");
         assert_eq!((0..9).map(|client| world.counted(client).idle_pairs_unmet).sum::<u64>(), 0);
     });

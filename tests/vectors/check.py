@@ -54,7 +54,6 @@ CONTEXTS = {
     "WheelTurn": "talaria v1 keywheel turn",
     "DeadDrop": "talaria v1 dead drop",
     "MessageKeys": "talaria v1 message keys",
-    "CardChecksum": "talaria v1 card checksum",
     "IdentityHash": "talaria v1 identity hash",
     "PublicPart": "talaria v1 public part",
     "Wrapping": "talaria v1 wrapping",
@@ -272,62 +271,6 @@ def wheel_slot(secret, round_, slot):
     return {"dead_drop": dead_drop.hex(), "from_lower": keys(0), "from_higher": keys(1)}
 
 
-# Section 10: contact cards.
-
-PREFIX = "talaria1:"
-INVISIBLE = ((0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x2069), (0xFEFF, 0xFEFF))
-
-
-def check_name(name):
-    hidden = any(unicodedata.category(c) == "Cc"
-                 or any(low <= ord(c) <= high for low, high in INVISIBLE) for c in name)
-    if not 1 <= len(name) <= 32 or name != name.strip() or hidden:
-        raise Bad("name")
-
-
-def encode_card(fields):
-    name = fields["name"].encode()
-    check_name(fields["name"])
-    covered = (b"\x01" + unhex(fields["identity"]) + be(fields["created"], 8)
-               + unhex(fields["network"])[:8] + be(len(name), 1) + name)
-    return covered + derive("CardChecksum", 4, covered)
-
-
-def card_line(encoded):
-    return PREFIX + base64.urlsafe_b64encode(encoded).decode().rstrip("=")
-
-
-def decode_card(line):
-    line = line.strip()
-    if not line.startswith(PREFIX):
-        raise Bad("prefix")
-    text = line.removeprefix(PREFIX)
-    if len(text) > 512:
-        raise Bad("checksum")
-    if not re.fullmatch(r"[A-Za-z0-9_-]*", text):
-        raise Bad("character")
-    if len(text) % 4 == 1:
-        raise Bad("checksum")
-    encoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if card_line(encoded) != line:
-        raise Bad("checksum")
-    if len(encoded) < 4:
-        raise Bad("incomplete")
-    covered, checksum = encoded[:-4], encoded[-4:]
-    if derive("CardChecksum", 4, covered) != checksum:
-        raise Bad("checksum")
-    if covered[:1] != b"\x01":
-        raise Bad("version")
-    if len(covered) < 51 or len(covered) != 51 + covered[50]:
-        raise Bad("incomplete")
-    try:
-        check_name(covered[51:].decode())
-    except UnicodeDecodeError:
-        raise Bad("name") from None
-    p256_public(covered[1:34])
-    return encoded
-
-
 # Section 11: the network file.
 
 def number(table, key, low, high):
@@ -407,6 +350,12 @@ def entry_bytes(entry):
     return point, out + point + blake3(base64.b64decode(pem.group(1))).digest()
 
 
+def identity_bytes(table):
+    out, point = address(table), key(table, "key", 33)
+    p256_public(point)
+    return point, out + point
+
+
 def hop_bytes(hop):
     out, point = label(hop, "operator") + address(hop), identity(hop)
     return point, out + point
@@ -422,7 +371,7 @@ class NetworkFile:
             file = tomllib.loads(text)
         except tomllib.TOMLDecodeError:
             raise Bad("toml") from None
-        number(file, "version", 2, 2)
+        number(file, "version", 3, 3)
         name = label(file, "name")
         self.sequence = number(file, "sequence", 1, (1 << 63) - 1)
         later = self.sequence > 1
@@ -448,18 +397,21 @@ class NetworkFile:
                     + be(number(table, "delta_billionths", 1, 10**9), 4)
                     + be(number(table, "charged_rounds", 1, (1 << 63) - 1), 8))
             noise.update(table)
-        entry, hops = sub(file, "entry"), file.pop("hop", [])
+        entry, service = sub(file, "entry"), sub(file, "identity")
+        hops = file.pop("hop", [])
         signatures = file.pop("signature", [])
         if not isinstance(hops, list) or not 1 <= len(hops) <= 16:
             raise Bad("hop")
         point, encoded = entry_bytes(entry)
         self.entry, self.hops = point, []
+        directory, one = identity_bytes(service)
+        encoded += one
         encoded += be(len(hops), 1)
         for hop in hops:
             point, one = hop_bytes(hop)
             self.hops.append(point)
             encoded += one
-        keys = [self.entry, *self.hops]
+        keys = [self.entry, directory, *self.hops]
         if len(set(keys)) < len(keys):
             raise Bad("a key stands twice")
         self.signatures = {}
@@ -467,9 +419,9 @@ class NetworkFile:
             self.signatures[identity(one)] = key(one, "signature", 64)
         if len(self.signatures) < len(signatures) or len(signatures) > 33:
             raise Bad("signatures")
-        if file or entry or dialing or noise or any(hops) or any(signatures):
+        if file or entry or service or dialing or noise or any(hops) or any(signatures):
             raise Bad("unknown key")
-        self.hashed = (be(2, 1) + name + be(self.sequence, 8) + self.origin + self.previous
+        self.hashed = (be(3, 1) + name + be(self.sequence, 8) + self.origin + self.previous
                        + be(self.start, 8) + be(self.end, 8) + be(self.period, 8) + be(lanes, 1)
                        + be(every, 2) + be(onions, 4) + be(alpha, 1) + goal + be(epoch, 4)
                        + encoded)
@@ -515,16 +467,15 @@ def public_part(text):
     """Refuses whatever is no public part that its own key has signed."""
     file = tomllib.loads(text)
     signature = key(file, "signature", 64)
-    [(role, table)] = file.items()
-    if role == "entry":
-        point, encoded = entry_bytes(table)
-        encoded = be(0, 1) + encoded
-    elif role == "hop":
-        point, encoded = hop_bytes(table)
+    if set(file) == {"entry", "identity"}:
+        point, encoded = entry_bytes(file["entry"])
+        encoded = be(0, 1) + encoded + identity_bytes(file["identity"])[1]
+    elif set(file) == {"hop"}:
+        point, encoded = hop_bytes(file["hop"])
         encoded = be(1, 1) + encoded
     else:
         raise Bad("role")
-    if table:
+    if any(file.values()):
         raise Bad("unknown key")
     message = b"talaria v1 public part signature" + derive("PublicPart", 32, encoded)
     if not verify(point, message, signature):
@@ -611,10 +562,11 @@ def encode_frame(fields):
 # Section 13: control messages, with as much of MessagePack as they need.
 
 REASONS = {
-    "Refused": {"Version", "Network", "Outdated", "Behind", "Forked", "Full", "ShuttingDown"},
+    "Refused": {"Version", "Network", "Outdated", "Behind", "Forked", "Certificate", "Unchecked",
+                "Disabled", "Full", "ShuttingDown"},
     "Abort": {"AlreadyRun", "NotRecorded", "Busy", "BadBatch", "Unreachable", "TooSlow",
               "WrongCount", "NoKeys", "ShuttingDown"},
-    "Goodbye": {"ShuttingDown", "Idle", "Protocol"},
+    "Goodbye": {"ShuttingDown", "Idle", "Protocol", "Replaced", "Disabled", "Superseded"},
 }
 LINK_STATES = {
     "Last", "Up", "Starting", "NoAddress", "NobodyListens", "Unreachable", "TimedOut",
@@ -1035,19 +987,6 @@ def check_network(file, c):
             c.refused(part["name"], None, public_part, part["file"])
 
 
-def check_card(file, c):
-    c.complete("the file", file, "good", "bad")
-    for good in file["good"]:
-        c.complete(good["name"], good, "name", "identity", "created", "network", "bytes", "card")
-        encoded = encode_card(good)
-        c.equal(f"{good['name']}: bytes", encoded.hex(), good["bytes"])
-        c.equal(f"{good['name']}: card", card_line(encoded), good["card"])
-        c.equal(f"{good['name']}: decodes", decode_card(f" {good['card']}\n"), encoded)
-    for bad in file["bad"]:
-        c.complete(bad["what"], bad, "what", "card", "fault")
-        c.refused(bad["what"], bad["fault"], decode_card, bad["card"])
-
-
 def check_frames(file, c):
     c.complete("the file", file, "hops", "lanes", "good", "bad")
     shape = file["hops"], file["lanes"]
@@ -1154,7 +1093,6 @@ FILES = {
     "peer-message.json": check_peer_message,
     "dead-drops-and-keywheel.json": check_keywheel,
     "network-id.json": check_network,
-    "card.json": check_card,
     "frames.json": check_frames,
     "control.json": check_control,
     "identity.json": check_identity,

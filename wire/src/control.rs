@@ -86,6 +86,21 @@ pub enum Refusal {
          have signed two"
     )]
     Forked,
+    /// The certificate is nobody's newest one.
+    #[error(
+        "the server does not know this certificate, or knows a newer one of the same user: log in \
+         again"
+    )]
+    Certificate,
+    /// The certificate is not known, and the identity service cannot be asked.
+    #[error(
+        "the server does not know this certificate yet, and cannot reach the identity service: try \
+         again later"
+    )]
+    Unchecked,
+    /// The operator has locked the user out, or the user has given the name up.
+    #[error("this user is not let in: ask the operator of the entry")]
+    Disabled,
     /// No room for another connection.
     #[error("the server is full: try again later")]
     Full,
@@ -138,6 +153,18 @@ pub enum Farewell {
     /// The peer broke the protocol.
     #[error("the protocol was not kept")]
     Protocol,
+    /// The user has connected once more: the newer connection stays.
+    #[error("you have connected from somewhere else: this connection is closed")]
+    Replaced,
+    /// The operator has locked the user out, or the user has given the name up.
+    #[error("this user is not let in any more: ask the operator of the entry")]
+    Disabled,
+    /// The certificate has given way to a newer one.
+    #[error(
+        "this certificate is not valid any more, because there is a newer one: log in again if it \
+         is on another machine"
+    )]
+    Superseded,
 }
 
 /// Bytes that are not exactly one control message.
@@ -207,6 +234,7 @@ mod tests {
             Control::Refused { reason: Refusal::Network },
             Control::Abort { round: u64::MAX, reason: AbortReason::WrongCount },
             Control::Goodbye { reason: Farewell::ShuttingDown },
+            Control::Goodbye { reason: Farewell::Replaced },
             Control::Probe { id: u64::MAX },
             Control::Report(HopStatus {
                 id: 1 << 40,
@@ -253,7 +281,7 @@ mod tests {
         }
 
         #[test]
-        fn mutated_messages_do_not_panic(which in 0usize..7, at: usize, with: u8) {
+        fn mutated_messages_do_not_panic(which in 0usize..8, at: usize, with: u8) {
             let mut body = all()[which].to_frame()[HEADER_LEN..].to_vec();
             let at = at % body.len();
             body[at] = with;

@@ -5,7 +5,7 @@
 //! [`NetworkFile::verify`] makes the [`Network`] of it that everything else takes.
 //!
 //! A network goes through versions, numbered from 1. Its [`NetworkId`] is the hash of the first
-//! one and stays; sessions and contact cards bind it, so that they survive a change of a hop.
+//! one and stays; sessions and safety numbers bind it, so that they survive a change of a hop.
 
 mod encoding;
 mod error;
@@ -24,12 +24,12 @@ use crate::control::Refusal;
 pub use error::{NetworkFileError, Signer, VerifyError};
 pub use public_part::{PUBLIC_PART_LABEL, PublicPart, Role};
 pub use signed::NetworkFile;
-pub use terms::{EntryInfo, HopInfo, Noise, NoiseGoal, Terms, Validity};
+pub use terms::{EntryInfo, HopInfo, IdentityInfo, Noise, NoiseGoal, Terms, Validity};
 pub use text::show_time;
 pub use verified::{Known, Network};
 
 /// Version of the file format.
-pub const NETWORK_FILE_VERSION: u8 = 2;
+pub const NETWORK_FILE_VERSION: u8 = 3;
 /// A network file is not longer than this, in bytes.
 pub const NETWORK_FILE_MAX: usize = 64 * 1024;
 /// A name of a network or of an operator has at most this many characters.

@@ -9,6 +9,10 @@ Example:
   talariad up --data DIR --listen 127.0.0.1:0 --json > server.log & PID=$!
   talaria-load --network DIR/network.toml --clients 2000 --rounds 20 --pid $PID
 
+Every client is a user, registered at the identity service of the network before the run begins;
+that has to be open to everybody (not by token), and from elsewhere than loopback its limits for one
+address apply.
+
 Progress goes to standard error, the report to standard output. Each talking client is paired with
 another one of this run, an idle client's onions meet each other, and every reply is opened and
 compared. The first round is a warm-up and does not count, except for wrong replies: a server does
@@ -36,6 +40,10 @@ pub struct Args {
     /// connection is right only if the server has just started
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
+    /// Keep the users there that are registered for the run, and use them again in the next; they
+    /// belong to the network, and their certificates are valid for 90 days
+    #[arg(long, value_name = "FOLDER")]
+    pub users: Option<PathBuf>,
     /// Clients that talk with each other, in percent; the others idle
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub talking: u8,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use talaria_client::net::{client_config, now};
+use talaria_client::net::now;
 use talaria_wire::Round;
 use talaria_wire::network_file::{Network, NetworkFile};
 use tokio::sync::Semaphore;
@@ -21,10 +21,11 @@ use super::connection::Target;
 use super::error::LoadError;
 use super::prepare::Workshop;
 use super::probe::Probe;
-use super::progress::{self, Connecting};
+use super::progress::{self, Waiting};
 use super::report::{Report, Setting};
 use super::script::Script;
 use super::stage::Stage;
+use super::users::{self, Entrance};
 
 /// Files besides the connections: standard streams, the runtime's own.
 const OTHER_FILES: u64 = 64;
@@ -69,7 +70,8 @@ async fn conduct(args: Args, network: Network) -> Result<Report, LoadError> {
     let period = Duration::from_millis(network.period_ms.get());
     let script = Arc::new(Script::new(seed, args.clients as usize, args.talking, shape));
     let workshop = Workshop::new(script.clone(), &network, args.threads)?;
-    let target = target(&network).await?;
+    let users = users::prepare(&network, args.clients as usize, args.users.as_deref()).await?;
+    let target = target(&network, Entrance::new(&network, users)?).await?;
     let setting = Setting { seed, period, talking: script.talking(), shape };
     let stage = Rc::new(Stage::new(script, workshop));
     if args.pid.is_some() {
@@ -103,11 +105,11 @@ fn probe(pid: Option<u32>) -> Result<Probe, LoadError> {
     Probe::new(pid).map_err(|error| LoadError::Process(pid.unwrap_or_default(), error))
 }
 
-async fn target(network: &Network) -> Result<Target, LoadError> {
+async fn target(network: &Network, entrance: Entrance) -> Result<Target, LoadError> {
     let named = &network.entry.address;
     let address = tokio::net::lookup_host(named).await?.next();
     let address = address.ok_or_else(|| LoadError::NoSuchAddress(named.clone()))?;
-    Ok(Target::new(address, client_config(network)?, network.version(), network.shape()))
+    Ok(Target::new(address, entrance, network.version(), network.shape()))
 }
 
 /// Rounds that a server runs before its memory is looked at.
@@ -144,7 +146,7 @@ impl Conductor {
         let clients = self.args.clients as usize;
         let handshakes = u32::from(self.args.handshakes);
         let places = Arc::new(Semaphore::new(handshakes as usize));
-        let mut lines = Connecting::new(clients);
+        let mut lines = Waiting::new("connecting", "connected", clients);
         for client in 0..clients {
             let Ok(place) = places.clone().acquire_owned().await else { break };
             if self.is_interrupted() {
@@ -154,7 +156,7 @@ impl Conductor {
             let (target, stage) = (target.clone(), self.stage.clone());
             let source = source(target.address(), seed, client);
             spawn_local(async move {
-                let opened = target.open(source).await;
+                let opened = target.open(client, source).await;
                 drop(place);
                 match opened {
                     Ok(connection) => {

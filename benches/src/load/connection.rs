@@ -5,9 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use talaria_client::net::SERVER_NAME;
+use talaria_mixnet::net::tls::ENTRY_NAME;
 use talaria_wire::RoundShape;
 use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
 use talaria_wire::epoch::BadEpochKeys;
@@ -21,6 +20,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::users::Entrance;
+
 /// How long connecting, handshake and greeting may take together. A server allows ten seconds
 /// for the last two; a full backlog may come before.
 const OPEN_LIMIT: Duration = Duration::from_secs(20);
@@ -30,6 +31,8 @@ const OPEN_LIMIT: Duration = Duration::from_secs(20);
 pub(super) enum ConnectionError {
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
+    #[error("the certificate of a user cannot be used: {0}")]
+    Certificate(#[from] rustls::Error),
     #[error("the server does not answer")]
     NoAnswer,
     #[error("the server closed the connection")]
@@ -51,7 +54,7 @@ pub(super) enum ConnectionError {
 /// Where clients connect, and how.
 pub(super) struct Target {
     address: SocketAddr,
-    connector: TlsConnector,
+    entrance: Entrance,
     name: ServerName<'static>,
     network: NetworkVersion,
     shape: RoundShape,
@@ -60,28 +63,38 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(
         address: SocketAddr,
-        tls: ClientConfig,
+        entrance: Entrance,
         network: NetworkVersion,
         shape: RoundShape,
     ) -> Self {
-        let connector = TlsConnector::from(Arc::new(tls));
-        let name = ServerName::try_from(SERVER_NAME).expect("the constant is a DNS name");
-        Self { address, connector, name, network, shape }
+        let name = ServerName::try_from(ENTRY_NAME).expect("the constant is a DNS name");
+        Self { address, entrance, name, network, shape }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Connects, from `source` if one is given, and greets.
-    pub(super) async fn open(&self, source: Option<IpAddr>) -> Result<Connection, ConnectionError> {
-        timeout(OPEN_LIMIT, self.greet(source)).await.map_err(|_| ConnectionError::NoAnswer)?
+    /// Connects as `client`, from `source` if one is given, and greets.
+    pub(super) async fn open(
+        &self,
+        client: usize,
+        source: Option<IpAddr>,
+    ) -> Result<Connection, ConnectionError> {
+        timeout(OPEN_LIMIT, self.greet(client, source))
+            .await
+            .map_err(|_| ConnectionError::NoAnswer)?
     }
 
-    async fn greet(&self, source: Option<IpAddr>) -> Result<Connection, ConnectionError> {
-        let tcp = self.connect(source).await?;
+    async fn greet(
+        &self,
+        client: usize,
+        source: Option<IpAddr>,
+    ) -> Result<Connection, ConnectionError> {
+        let connector = TlsConnector::from(Arc::new(self.entrance.of(client)?));
+        let tcp = connect_from(source, self.address).await?;
         tcp.set_nodelay(true)?;
-        let stream = self.connector.connect(self.name.clone(), tcp).await?;
+        let stream = connector.connect(self.name.clone(), tcp).await?;
         let accepts = Accepts::FromEntry(self.shape);
         let mut connection = Connection { stream, accepts, head: None, buffer: Vec::new() };
         connection.write(&Control::hello(&self.network).to_frame()).await?;
@@ -94,15 +107,19 @@ impl Target {
             _ => Err(ConnectionError::Unexpected("no greeting")),
         }
     }
+}
 
-    async fn connect(&self, source: Option<IpAddr>) -> io::Result<TcpStream> {
-        let Some(source) = source else {
-            return TcpStream::connect(self.address).await;
-        };
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::new(source, 0))?;
-        socket.connect(self.address).await
-    }
+/// Connects to `address`, from `source` if one is given.
+pub(super) async fn connect_from(
+    source: Option<IpAddr>,
+    address: SocketAddr,
+) -> io::Result<TcpStream> {
+    let Some(source) = source else {
+        return TcpStream::connect(address).await;
+    };
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(address).await
 }
 
 /// A greeted connection, and what has been read of the next frame.

@@ -33,6 +33,12 @@ pub enum LoadError {
     /// The server's process cannot be looked at.
     #[error("process {0} cannot be looked at: {1}")]
     Process(u32, #[source] io::Error),
+    /// A file of users is none.
+    #[error("{path} does not hold users: remove it, and others are registered", path = .0.display())]
+    Users(PathBuf),
+    /// No users.
+    #[error("no users could be registered: {0}")]
+    Registration(String),
     /// Nobody could connect.
     #[error("no client could connect: {0}")]
     NobodyConnected(String),

@@ -191,14 +191,16 @@ mod tests {
     use crate::Chain;
     use talaria_wire::crypto::IdentitySecret;
     use talaria_wire::epoch::{Epoch, KeyTerms, SignedKey};
-    use talaria_wire::network_file::{EntryInfo, HopInfo, NetworkFile, Terms, Validity};
+    use talaria_wire::network_file::{
+        EntryInfo, HopInfo, IdentityInfo, NetworkFile, Terms, Validity,
+    };
     use talaria_wire::params::PEER_MESSAGE_LEN;
     use talaria_wire::{Batch, Hops, RoundShape, UnixMillis};
 
     /// A network of two hops, and the keys of its present epoch.
     fn network_of_today() -> (Network, EpochKeys) {
-        let own = [1, 2, 3].map(|i| IdentitySecret::from_bytes(&[i; 32]).unwrap());
-        let [entry, hops @ ..] = own.each_ref().map(|own| *own.public());
+        let own = [1, 2, 3, 4].map(|i| IdentitySecret::from_bytes(&[i; 32]).unwrap());
+        let [entry, directory, hops @ ..] = own.each_ref().map(|own| *own.public());
         let (operator, address) = ("somebody".to_owned(), "127.0.0.1:1".to_owned());
         let entry = EntryInfo {
             operator: operator.clone(),
@@ -206,6 +208,7 @@ mod tests {
             identity: entry,
             ca: vec![1].into(),
         };
+        let identity = IdentityInfo { address: address.clone(), key: directory };
         let hops = hops.map(|identity| HopInfo {
             operator: operator.clone(),
             address: address.clone(),
@@ -213,11 +216,12 @@ mod tests {
         });
         let validity = Validity { from: UnixMillis(0), until: UnixMillis(4_000_000_000_000) };
         let mut file =
-            NetworkFile::new(Terms::first("today", validity, entry, hops.into())).unwrap();
+            NetworkFile::new(Terms::first("today", validity, entry, identity, hops.into()))
+                .unwrap();
         own.iter().for_each(|own| file.sign(own));
         let network = file.verify(now(), None).unwrap();
         let present = Round::at(now(), network.period_ms);
-        let keys = (0..2u8).zip(&own[1..]).map(|(hop, own)| {
+        let keys = (0..2u8).zip(&own[2..]).map(|(hop, own)| {
             let terms = KeyTerms {
                 network: network.version_hash(),
                 hop: HopIndex(hop),

@@ -6,36 +6,38 @@ use talaria_wire::Round;
 
 use super::ledger::Judged;
 
-/// How often a line comes while clients connect.
+/// How often a line comes while clients register or connect.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Lines while clients connect.
+/// Lines while clients register or connect.
 #[derive(Debug)]
-pub(super) struct Connecting {
+pub(super) struct Waiting {
+    doing: &'static str,
+    done: &'static str,
     began: Instant,
     last: Instant,
     clients: usize,
 }
 
-impl Connecting {
-    pub(super) fn new(clients: usize) -> Self {
+impl Waiting {
+    pub(super) fn new(doing: &'static str, done: &'static str, clients: usize) -> Self {
         let began = Instant::now();
-        Self { began, last: began, clients }
+        Self { doing, done, began, last: began, clients }
     }
 
-    /// So many are under way or connected now.
+    /// So many are under way or done now.
     pub(super) fn at(&mut self, started: usize) {
         if self.last.elapsed() >= EVERY {
             self.last = Instant::now();
-            eprintln!("connecting: {started} of {}", self.clients);
+            eprintln!("{}: {started} of {}", self.doing, self.clients);
         }
     }
 
-    /// So many are connected in the end. Gives the handshakes per second.
-    pub(super) fn done(self, connected: usize) -> f64 {
+    /// So many are done in the end. Gives how many that were per second.
+    pub(super) fn done(self, count: usize) -> f64 {
         let took = self.began.elapsed().as_secs_f64();
-        let rate = connected as f64 / took.max(1e-6);
-        eprintln!("connected: {connected} of {} in {took:.1} s, {rate:.0}/s", self.clients);
+        let rate = count as f64 / took.max(1e-6);
+        eprintln!("{}: {count} of {} in {took:.1} s, {rate:.0}/s", self.done, self.clients);
         rate
     }
 }

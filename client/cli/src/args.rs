@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use talaria_client::contact::Name;
+use talaria_wire::identity::UserName;
 
 use crate::error::CliError;
+use crate::secret::Source;
 
 /// Talks to others without telling anybody with whom, or when.
 #[derive(Debug, Parser)]
 #[command(name = "talaria", version, about, after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where the identity lives [default: ~/.talaria]
+    /// Where the account lives [default: ~/.talaria]
     #[arg(long, global = true, value_name = "DIR", env = "TALARIA_HOME")]
     pub(crate) home: Option<PathBuf>,
 
@@ -20,38 +21,85 @@ pub(crate) struct Args {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Read the password from this file instead of asking for it
+    #[arg(long, global = true, value_name = "FILE", env = "TALARIA_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+
+    /// Read the password from this open file descriptor instead of asking for it
+    #[arg(long, global = true, value_name = "N", conflicts_with = "password_file")]
+    password_fd: Option<u32>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+impl Args {
+    /// Where the password comes from.
+    pub(crate) fn password(&self) -> Source {
+        Source { file: self.password_file.clone(), descriptor: self.password_fd }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
-  talaria init --network network.toml --name Alice   make an identity
-  talaria card                                       print your contact card
-  talaria chat talaria1:AQK…                         talk to whoever gave you this card
-  talaria chat Bob                                   talk to somebody you know
-  seq 200 | talaria chat Bob --timeout 10m           send lines, print what comes back
+  talaria register alice --network network.toml   make an account
+  talaria chat bob                                talk to whoever is called bob
+  talaria verify bob                              compare keys: nobody is between you
+  talaria login alice --network network.toml      bring the account to another machine
+  seq 200 | talaria chat bob --timeout 10m        send lines, print what comes back
+
+What the home remembers is encrypted, and only the password opens it: it is asked for once in
+every run, without echo, or read from where --password-file or --password-fd says.
 
 Exit codes: 0 all is well, 1 an error, 2 a wrong command line, 3 a timeout, 130 Ctrl-C.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make an identity for a network
-    Init {
+    /// Register a name, and make its account
+    #[command(after_help = REGISTER_HELP)]
+    Register(Register),
+    /// Bring an account here with its password: its homes elsewhere are told, and end
+    Login {
+        /// The name
+        #[arg(value_parser = name)]
+        name: UserName,
         /// The network file, from the operator of the network
         #[arg(long, value_name = "FILE")]
-        network: PathBuf,
-        /// The name that others see first [default: your user name]
-        #[arg(long, value_parser = name)]
-        name: Option<Name>,
+        network: Option<PathBuf>,
     },
-    /// Print your contact card: one line, to be given to others
-    Card,
+    /// Remove the account from this machine; it stays at the service
+    ///
+    /// Texts that are not delivered are lost, and named before. With --yes and neither
+    /// --password-file nor --password-fd nobody looks.
+    Logout {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Change the password
+    Password(NewPassword),
+    /// Show the account of this home
+    Whoami,
+    /// Do something with the key
+    #[command(subcommand)]
+    Key(Key),
+    /// Show the safety number with somebody, and say that it was compared
+    Verify {
+        /// Who
+        #[arg(value_parser = name)]
+        name: UserName,
+        /// The number was compared, and is the same
+        #[arg(long)]
+        mark: bool,
+        /// Go on with the key that they have now instead of the one that was known
+        #[arg(long, conflicts_with = "mark")]
+        accept: bool,
+    },
     /// Talk to somebody
     #[command(after_help = CHAT_HELP)]
     Chat(Chat),
-    /// List everybody you know
+    /// List everybody you have talked to
     Contacts,
     /// Show which version of the network is known, or take a new version of its file
     ///
@@ -60,9 +108,6 @@ pub(crate) enum Command {
     Network {
         /// The new network file
         file: Option<PathBuf>,
-        /// Leave the network for the one in FILE: your card changes
-        #[arg(long, requires = "file")]
-        switch: bool,
     },
     /// Show how much of the privacy budget each conversation has used
     ///
@@ -80,16 +125,69 @@ input is a message, and the program ends when all of them have arrived and the p
 nothing more to say either. What is not acknowledged is kept and sent next time.
 
 Examples:
-  talaria chat talaria1:AQK…
-  talaria chat Bob --leave < letter.txt
-  talaria --json chat Bob --timeout 90s < /dev/null";
+  talaria chat bob
+  talaria chat bob --leave < letter.txt
+  talaria --json chat bob --timeout 90s < /dev/null";
+
+const REGISTER_HELP: &str = "\
+The name is 3 to 32 letters and digits, with `-`, `_` and `.` between them. Upper and lower case are
+the same. The password is asked for twice; nobody can reset it.
+
+Examples:
+  talaria register alice --network network.toml
+  talaria register alice --network network.toml --token 7K2Q-… --password-file secret.txt";
+
+/// How to register.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Register {
+    /// The name by which others find you
+    #[arg(value_parser = name)]
+    pub(crate) name: UserName,
+    /// The network file, from the operator of the network
+    #[arg(long, value_name = "FILE")]
+    pub(crate) network: Option<PathBuf>,
+    /// The token, if the operator has given you one
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+    /// Take a weak password
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// How to change the password.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewPassword {
+    /// Read the new password from this file instead of asking for it
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
+    /// Read the new password from this open file descriptor instead of asking for it
+    #[arg(long, value_name = "N", conflicts_with = "new_password_file")]
+    new_password_fd: Option<u32>,
+    /// Take a weak password
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+impl NewPassword {
+    /// Where the new password comes from.
+    pub(crate) fn source(&self) -> Source {
+        Source { file: self.new_password_file.clone(), descriptor: self.new_password_fd }
+    }
+}
+
+/// What to do with the key.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Replace it: contacts are told, and have to accept the new one
+    Rotate,
+}
 
 /// How to talk.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Chat {
-    /// A contact card, or the name of somebody whose card was used before
-    #[arg(value_name = "CARD|NAME")]
-    pub(crate) with: String,
+    /// What they are called in the directory
+    #[arg(value_parser = name)]
+    pub(crate) name: UserName,
     /// End as soon as your lines are acknowledged, without waiting for the partner's
     #[arg(long)]
     pub(crate) leave: bool,
@@ -99,9 +197,6 @@ pub(crate) struct Chat {
     /// Go on when the privacy budget of this conversation is used up (see `talaria status`)
     #[arg(long)]
     pub(crate) beyond_budget: bool,
-    /// Call the owner of the card by this name
-    #[arg(long = "as", value_name = "NAME", value_parser = name)]
-    pub(crate) name: Option<Name>,
 }
 
 /// The home when none is named.
@@ -112,8 +207,8 @@ pub(crate) fn default_home() -> Result<PathBuf, CliError> {
         .ok_or(CliError::NoHome)
 }
 
-fn name(text: &str) -> Result<Name, String> {
-    Name::new(text).map_err(|error| error.to_string())
+fn name(text: &str) -> Result<UserName, String> {
+    UserName::new(text).map_err(|error| error.to_string())
 }
 
 /// A bare number is seconds, as with `timeout` and `sleep`.
@@ -135,7 +230,7 @@ mod tests {
 
     #[test]
     fn global_options_may_follow_the_command() {
-        let args = Args::parse_from(["talaria", "chat", "Bob", "--json", "--home", "x"]);
+        let args = Args::parse_from(["talaria", "chat", "bob", "--json", "--home", "x"]);
         assert!(args.json && args.home == Some(PathBuf::from("x")));
     }
 

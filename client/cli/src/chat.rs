@@ -11,16 +11,21 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use talaria_client::contact::{CARD_PREFIX, Card, Contact};
+use talaria_client::Contact;
+use talaria_client::Trust;
 use talaria_client::conversation::state::Received;
 use talaria_client::net::{self, Event, Input, Ports, RunError, Summary, WhenSpent};
-use talaria_client::store::{Home, ShownMark};
+use talaria_client::store::{Home, HomeError, ShownMark};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::args::Chat;
 use crate::error::CliError;
+use crate::events;
+use crate::people;
 use crate::screen;
+use crate::secret::Source;
+use crate::unlocked::{Session, generator};
 
 /// Inputs that wait for the client; more hold back whoever writes them.
 const INPUTS_WAITING: usize = 1024;
@@ -42,7 +47,7 @@ pub(crate) struct Front {
 
 impl Front {
     fn start(mut home: Home, contact: Contact, args: &Chat) -> Result<Self, CliError> {
-        let (mark, interrupted) = home.shown_mark(&contact.key)?;
+        let (mark, interrupted) = home.shown_mark(&contact.key, &mut generator()?)?;
         let partner = contact.name.to_string();
         let (input, input_end) = mpsc::channel(INPUTS_WAITING);
         let (shown, shown_end) = mpsc::unbounded_channel();
@@ -56,14 +61,18 @@ impl Front {
         Ok(Self { partner, leave, timeout, input, shown, mark, interrupted, events, stop, run })
     }
 
-    /// Shows the text with this `seq`, so that even a kill leaves a trace of how far it came.
-    pub(crate) fn show<E>(&self, seq: u32, show: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    /// Shows the text with this `number`, so that even a kill leaves a trace of how far it came.
+    pub(crate) fn show<E>(
+        &self,
+        number: u32,
+        show: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
         // Without marks, a kill right now would let the text be shown again, and nothing worse.
-        let _ = self.mark.begin(seq);
+        let _ = self.mark.begin(number);
         show()?;
-        let _ = self.mark.done(seq);
+        let _ = self.mark.done(number);
         // The client has ended if nobody listens; its next run takes up the mark.
-        let _ = self.shown.send(seq);
+        let _ = self.shown.send(number);
         Ok(())
     }
 
@@ -89,14 +98,17 @@ impl Front {
 }
 
 /// Talks to somebody until both have ended.
-pub(crate) fn chat(dir: &Path, args: &Chat, json: bool) -> Result<ExitCode, CliError> {
-    let mut home = Home::open(dir)?;
-    let contact = partner(&mut home, args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
+pub(crate) fn chat(
+    dir: &Path,
+    args: &Chat,
+    source: &Source,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let session = Session::alone(dir, source)?;
+    let Session { runtime, unlocked, mut home, .. } = session;
+    // Its connection is not needed any more: that one was logged in says when a chat began.
+    drop(unlocked);
+    let contact = partner(&mut home, args, json)?;
     let on_terminal = !json && io::stdin().is_terminal() && io::stdout().is_terminal();
     let code = runtime.block_on(async {
         let front = Front::start(home, contact, args)?;
@@ -107,22 +119,21 @@ pub(crate) fn chat(dir: &Path, args: &Chat, json: bool) -> Result<ExitCode, CliE
     code.map(ExitCode::from)
 }
 
-fn partner(home: &mut Home, args: &Chat) -> Result<Contact, CliError> {
-    if !args.with.trim().starts_with(CARD_PREFIX) {
-        return Ok(home.contact(&args.with)?);
+fn partner(home: &mut Home, args: &Chat, json: bool) -> Result<Contact, CliError> {
+    let met = home.meet(&args.name)?;
+    if let Trust::Changed { .. } = met.trust {
+        return Err(HomeError::KeyChanged(args.name.clone()).into());
     }
-    let card: Card = args.with.parse()?;
-    let now = net::now();
-    let network = home.network(now)?;
-    let own = home.identity()?;
-    let mut contact = card.check(&own.secret, network.id(), network.period_ms, now)?;
-    let known = home.contacts()?.into_iter().find(|known| known.key == contact.key);
-    // Whoever was given a name keeps it, whatever their card says.
-    if let Some(name) = args.name.clone().or(known.map(|known| known.name)) {
-        contact.name = name;
+    let number = people::safety_number(home, &met.contact)?;
+    if json {
+        let trust = people::trust_name(met.trust);
+        let event = events::Event::contact(&args.name, trust, &number);
+        events::print_in(None, &event).map_err(CliError::Output)?;
+    } else {
+        people::greet(&met, &number)?;
     }
-    home.remember(&contact)?;
-    Ok(contact)
+    home.remember(&met.contact)?;
+    Ok(met.contact)
 }
 
 /// What to say of lines that the partner is not known to have.

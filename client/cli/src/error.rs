@@ -2,12 +2,12 @@
 
 use std::io;
 
-use talaria_client::contact::{CardError, NameError};
-use talaria_client::net::RunError;
+use talaria_client::net::{RunError, ServiceError};
 use talaria_client::store::HomeError;
 use thiserror::Error;
 
 use crate::events::{self, Event};
+use crate::secret::PasswordError;
 
 /// An error.
 pub(crate) const FAILED: u8 = 1;
@@ -26,9 +26,13 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Home(#[from] HomeError),
     #[error(transparent)]
-    Card(#[from] CardError),
-    #[error("`{0}` cannot be your name ({1}): choose one with --name")]
-    UserName(String, NameError),
+    Service(ServiceError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error("nothing was done: answer `y`, or add --yes")]
+    NotConfirmed,
+    #[error("the safety number makes no QR code")]
+    NoQrCode,
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("cannot write to standard output: {0}")]

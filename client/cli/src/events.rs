@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 use talaria_client::conversation::state::Received;
 use talaria_client::net;
-use talaria_client::{BudgetStage, Interference, Notice, Presence, Way};
+use talaria_client::{BudgetStage, Interference, Notice, Presence, SafetyNumber, Way};
 use talaria_wire::frame::Outcome;
+use talaria_wire::identity::UserName;
 
 /// One line of output.
 #[derive(Debug, Serialize)]
@@ -53,6 +54,12 @@ pub(crate) enum Event {
         state: &'static str,
         round: u64,
     },
+    /// Who is talked to, and how well their key is known.
+    Contact {
+        name: String,
+        trust: &'static str,
+        safety_number: String,
+    },
     Error {
         code: &'static str,
         message: String,
@@ -77,6 +84,11 @@ pub(crate) enum Event {
 }
 
 impl Event {
+    /// Who is talked to.
+    pub(crate) fn contact(name: &UserName, trust: &'static str, number: &SafetyNumber) -> Self {
+        Self::Contact { name: name.to_string(), trust, safety_number: number.digits() }
+    }
+
     /// An error after which the program goes on.
     pub(crate) fn trouble(code: &'static str, message: String, round: Option<u64>) -> Self {
         Self::Error { code, message, fatal: false, round, line: None, times: None }
@@ -87,6 +99,19 @@ impl Event {
         match event {
             net::Event::Notice(notice) => Self::from_notice(notice, partner),
             net::Event::Refused(error) => Self::trouble("refused", error.to_string(), None),
+            net::Event::KeyChanged { number, .. } => Self::Contact {
+                name: partner.to_owned(),
+                trust: "changed",
+                safety_number: number.digits(),
+            },
+            net::Event::KeyAccepted | net::Event::PartnerGone(_) | net::Event::Directory(_) => {
+                let code = match event {
+                    net::Event::KeyAccepted => "key_accepted",
+                    net::Event::PartnerGone(_) => "partner_gone",
+                    _ => "directory",
+                };
+                Self::trouble(code, describe_event(event, partner).unwrap_or_default(), None)
+            }
             net::Event::Disconnected { reason, .. } => {
                 Self::trouble("disconnected", reason.clone(), None)
             }
@@ -158,6 +183,25 @@ fn trouble(notice: &Notice) -> Event {
         Notice::Clock { round, .. } => Event::trouble("clock", message, Some(round.0)),
         _ => Event::trouble("out_of_step", message, None),
     }
+}
+
+/// What to tell a person about the partner's key, and the directory.
+pub(crate) fn describe_event(event: &net::Event, partner: &str) -> Option<String> {
+    Some(match event {
+        net::Event::KeyChanged { number, verified } => {
+            let before = if *verified { ", and you had compared the one before" } else { "" };
+            format!(
+                "{partner} has another key than before{before}. Either {partner} has replaced it, \
+                 or somebody is putting a key of their own between you. Nothing is sent until you \
+                 accept it, with `talaria verify {partner} --accept` or, on the screen, with \
+                 /accept. The safety number would be {}",
+                number.groups().join(" ")
+            )
+        }
+        net::Event::KeyAccepted => format!("the new key of {partner} is accepted"),
+        net::Event::PartnerGone(why) | net::Event::Directory(why) => why.clone(),
+        _ => return None,
+    })
 }
 
 /// What to tell a person about something that went wrong.
@@ -274,7 +318,7 @@ pub(crate) fn print_line(line: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use talaria_client::{Name, Text};
+    use talaria_client::Text;
     use talaria_wire::Round;
     use talaria_wire::peer_message::MessageId;
 
@@ -288,15 +332,15 @@ mod tests {
         let (id, round) = (MessageId(3), Round(9));
         let message = Notice::Message {
             id,
-            from: Name::new("Bob").unwrap(),
+            from: UserName::new("bob").unwrap(),
             text: Text::new("a\n\"b\"").unwrap(),
             round,
             sent_ms: 5,
-            seq: 1,
+            number: 1,
         };
         assert_eq!(
             line(message),
-            r#"{"event":"message","id":3,"from":"Bob","text":"a\n\"b\"","round":9,"sent_ms":5}"#
+            r#"{"event":"message","id":3,"from":"bob","text":"a\n\"b\"","round":9,"sent_ms":5}"#
         );
         let delivered = line(Notice::Delivered { id, round });
         assert_eq!(delivered, r#"{"event":"delivered","id":3,"round":9}"#);
@@ -327,6 +371,7 @@ mod tests {
             "error",
             "finished",
             "budget",
+            "contact",
         ];
         for name in names {
             assert!(page.contains(&format!("{{\"event\":\"{name}\"")), "{name} has no example");
@@ -340,6 +385,9 @@ mod tests {
             "line",
             "timeout",
             "fatal",
+            "key_accepted",
+            "partner_gone",
+            "directory",
         ] {
             assert!(page.contains(&format!("`{code}`")), "{code} is not explained");
         }

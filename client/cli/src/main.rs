@@ -1,21 +1,26 @@
 //! The terminal client `talaria`.
 
+mod account;
 mod args;
 mod chat;
 mod commands;
 mod error;
 mod events;
+mod people;
 mod screen;
+mod secret;
 mod status;
 mod tame;
+mod unlocked;
 
 use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Command};
+use args::{Args, Command, Key};
 use error::CliError;
+use people::Verdict;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -31,18 +36,33 @@ fn main() -> ExitCode {
 }
 
 fn execute(args: Args) -> Result<ExitCode, CliError> {
-    let Args { home, json, command } = args;
+    let password = args.password();
+    let Args { home, json, command, .. } = args;
     let home = home.map_or_else(args::default_home, Ok)?;
     match command {
-        Command::Init { network, name } => commands::init(&home, &network, name, json)?,
-        Command::Card => commands::card(&home, json)?,
-        Command::Contacts => commands::contacts(&home, json)?,
-        Command::Network { file, switch } => {
-            commands::network(&home, file.as_deref(), switch, json)?;
+        Command::Register(args) => account::register(&home, &args, &password, json)?,
+        Command::Login { name, network } => {
+            account::login(&home, &name, network.as_deref(), &password, json)?;
         }
-        Command::Status => status::status(&home, json)?,
+        Command::Logout { yes } => account::logout(&home, yes, &password, json)?,
+        Command::Password(new) => {
+            account::password(&home, &password, &new.source(), new.force, json)?;
+        }
+        Command::Whoami => account::whoami(&home, &password, json)?,
+        Command::Key(Key::Rotate) => account::rotate(&home, &password, json)?,
+        Command::Verify { name, mark, accept } => {
+            let verdict = match (mark, accept) {
+                (true, _) => Verdict::Mark,
+                (_, true) => Verdict::Accept,
+                _ => Verdict::Show,
+            };
+            people::verify(&home, &name, verdict, &password, json)?;
+        }
+        Command::Contacts => people::contacts(&home, &password, json)?,
+        Command::Network { file } => commands::network(&home, file.as_deref(), json)?,
+        Command::Status => status::status(&home, &password, json)?,
         Command::Version => commands::version(json)?,
-        Command::Chat(chat) => return chat::chat(&home, &chat, json),
+        Command::Chat(chat) => return chat::chat(&home, &chat, &password, json),
     }
     Ok(ExitCode::SUCCESS)
 }

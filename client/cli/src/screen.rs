@@ -69,10 +69,10 @@ impl Screen {
                 event = self.front.events.recv() => match event {
                     None => break,
                     Some(event) => {
-                        if let Some(seq) = self.app.take_in(event) {
+                        if let Some(number) = self.app.take_in(event) {
                             let draw = |frame: &mut Frame<'_>| view::draw(&mut self.app, frame);
                             self.front
-                                .show(seq, || terminal.draw(draw).map(|_| ()))
+                                .show(number, || terminal.draw(draw).map(|_| ()))
                                 .map_err(CliError::Terminal)?;
                         }
                     }
@@ -100,6 +100,11 @@ impl Screen {
                 }
             }
             Wish::Leave => self.leave(),
+            Wish::AcceptKey => {
+                if self.front.input.try_send(Input::AcceptKey).is_err() {
+                    self.app.tell("too much is waiting to be sent: try again");
+                }
+            }
             Wish::Stop => self.stop(INTERRUPTED),
         }
     }

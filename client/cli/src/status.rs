@@ -9,6 +9,8 @@ use talaria_wire::network_file::{NoiseGoal, Terms};
 
 use crate::commands::{print, print_json};
 use crate::error::CliError;
+use crate::secret::Source;
+use crate::unlocked::Session;
 
 /// Factors above this are not worth their digits: nothing is left of the protection.
 const GREATEST_FACTOR: f64 = 1000.0;
@@ -37,9 +39,9 @@ struct Used {
 }
 
 /// Shows the budget of every conversation.
-pub(crate) fn status(dir: &Path, json: bool) -> Result<(), CliError> {
-    let home = Home::look_into(dir)?;
-    let status = Status::of(&home)?;
+pub(crate) fn status(dir: &Path, source: &Source, json: bool) -> Result<(), CliError> {
+    let mut session = Session::look(dir, source)?;
+    let status = Status::of(&mut session.home)?;
     if json {
         return print_json(&status);
     }
@@ -57,7 +59,7 @@ pub(crate) fn status(dir: &Path, json: bool) -> Result<(), CliError> {
 }
 
 impl Status {
-    fn of(home: &Home) -> Result<Self, CliError> {
+    fn of(home: &mut Home) -> Result<Self, CliError> {
         let known = home.known_network()?;
         let Terms { name, noise, .. } = known.terms();
         let budget = Budget::of(noise);
@@ -66,7 +68,7 @@ impl Status {
             Budget::NoNoise | Budget::NoGoal => None,
         };
         let mut contacts = Vec::new();
-        for contact in home.contacts()? {
+        for (contact, _) in home.contacts()? {
             let charged = home.charged(&contact.key)?;
             contacts.push(Used::new(contact.name.to_string(), charged, budget.rounds()));
         }

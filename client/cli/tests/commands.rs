@@ -1,28 +1,57 @@
-//! The program as a shell sees it, without a server.
+//! The program as a shell sees it, with an identity service that is only as good as it has to be.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
-use talaria_client::conversation::state;
-use talaria_client::store::Home;
-use talaria_client::{Card, Change, Contact};
+use rand::SeedableRng;
+use talaria_client::conversation::state::{self, Outgoing, Said, Text};
+use talaria_client::store::{AccountFile, Home};
+use talaria_client::{Change, net};
 use talaria_wire::UnixMillis;
 use talaria_wire::crypto::IdentitySecret;
+use talaria_wire::identity::directory::Cause;
+use talaria_wire::identity::{Password, Stretch, UserName};
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, Known, NetworkFile, Noise, NoiseGoal, Terms, Validity,
+    EntryInfo, HopInfo, IdentityInfo, Known, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
+use talaria_wire::peer_message::MessageId;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
-/// A network file of a server that does not exist, and room for homes.
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../../src/net/tests/listener.rs"]
+mod listener;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../../src/account/tests/service.rs"]
+mod service;
+
+use service::Service;
+
+const PASSWORD: &str = "correct horse battery staple orbit";
+
+/// A network with an identity service and without an entry, and room for homes.
 struct World {
     dir: TempDir,
+    service: listener::Shared,
+    address: String,
+    runtime: Runtime,
 }
 
 impl World {
     fn new() -> Self {
-        let world = Self { dir: TempDir::new().unwrap() };
-        world.network("network.toml", 2000);
+        let runtime = Runtime::new().unwrap();
+        let service = Arc::new(Mutex::new(Service::new(1)));
+        service.lock().unwrap().now_s = net::now().0 / 1000 - 100;
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        runtime.spawn(listener::serve(service.clone(), listener));
+        let world = Self { dir: TempDir::new().unwrap(), service, address, runtime };
+        let network = world.network("network.toml", 2000).version().network;
+        world.service.lock().unwrap().network = network;
+        std::fs::write(world.path("password"), PASSWORD).unwrap();
         world
     }
 
@@ -32,19 +61,24 @@ impl World {
 
     fn network(&self, name: &str, period_ms: u64) -> Known {
         let [entry, hop] = keys().map(|key| *key.public());
+        let (ca, key) = {
+            let service = self.service.lock().unwrap();
+            (service.ca(), *service.head_key.public())
+        };
         let entry = EntryInfo {
             operator: "Eve".to_owned(),
             address: "127.0.0.1:1".to_owned(),
             identity: entry,
-            ca: vec![1, 2, 3, 4].into(),
+            ca,
         };
         let hop = HopInfo {
             operator: "Harry".to_owned(),
             address: "127.0.0.1:2".to_owned(),
             identity: hop,
         };
+        let identity = IdentityInfo { address: self.address.clone(), key };
         let validity = Validity { from: UnixMillis(0), until: UnixMillis(99_000_000_000_000) };
-        let mut terms = Terms::first("test net", validity, entry, vec![hop]);
+        let mut terms = Terms::first("test net", validity, entry, identity, vec![hop]);
         terms.period_ms = period_ms.try_into().unwrap();
         self.sign(name, terms)
     }
@@ -58,21 +92,42 @@ impl World {
         file.into_known().unwrap()
     }
 
-    fn run(&self, home: &str, args: &[&str]) -> Output {
+    fn run_with(&self, home: &str, password: &str, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_talaria"))
             .current_dir(self.dir.path())
             .env("TALARIA_HOME", self.path(home))
-            .env("USER", "tester")
+            .env("TALARIA_PASSWORD_FILE", self.path(password))
             .args(args)
             .stdin(Stdio::null())
             .output()
             .unwrap()
     }
 
-    fn init(&self, home: &str, name: &str) -> String {
-        let made = self.run(home, &["init", "--network", "network.toml", "--name", name]);
-        assert!(made.status.success(), "{}", stderr(&made));
-        stdout(&self.run(home, &["card"])).trim().to_owned()
+    fn run(&self, home: &str, args: &[&str]) -> Output {
+        self.run_with(home, "password", args)
+    }
+
+    fn ok(&self, home: &str, args: &[&str]) -> String {
+        let done = self.run(home, args);
+        assert!(done.status.success(), "{args:?}: {}", stderr(&done));
+        stdout(&done)
+    }
+
+    fn json(&self, home: &str, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.ok(home, &[args, &["--json"]].concat())).unwrap()
+    }
+
+    fn register(&self, home: &str, name: &str) {
+        self.ok(home, &["register", name, "--network", "network.toml"]);
+    }
+
+    /// The home itself, as the program sees it.
+    fn home(&self, home: &str) -> Home {
+        let password = Password::new(PASSWORD.to_owned()).unwrap();
+        let dir = self.path(home);
+        let mut rng = rand::rngs::StdRng::from_seed([1; 32]);
+        let opening = net::account::Unlocked::open(&dir, password, Stretch::STRONG, &mut rng);
+        Home::open(&dir, &self.runtime.block_on(opening).unwrap().key).unwrap()
     }
 }
 
@@ -101,30 +156,124 @@ fn exists(path: &Path) -> bool {
 }
 
 #[test]
-fn init_makes_an_identity_once() {
+fn whoever_registers_can_log_in_elsewhere_and_the_old_home_is_told() {
     let world = World::new();
-    let made = world.run("a", &["init", "--network", "network.toml"]);
-    assert!(made.status.success());
-    let card = stdout(&world.run("a", &["card"]));
-    assert!(card.starts_with("talaria1:") && card.lines().count() == 1);
-    let said = stdout(&made);
-    assert!(said.contains("tester") && said.contains(card.trim()) && said.contains("talaria chat"));
-    let again = world.run("a", &["init", "--network", "network.toml"]);
-    assert_fails(&again, "not replaced");
-    assert_eq!(stdout(&world.run("a", &["card"])), card);
+    let args = ["register", "Alice", "--network", "network.toml", "--json"];
+    let made: serde_json::Value = serde_json::from_str(&world.ok("a", &args)).unwrap();
+    assert_eq!((&made["name"], &made["network"]), (&"alice".into(), &"test net".into()));
+    let who = world.json("a", &["whoami"]);
+    assert_eq!((&who["key"], &who["directory_entries"]), (&made["key"], &1.into()));
+    assert_fails(&world.run("a", &["register", "alice"]), "not replaced");
+    let taken = world.run("b", &["register", "alice", "--network", "network.toml"]);
+    assert_fails(&taken, "taken");
+    assert!(!exists(&world.path("b").join("account.toml")));
+
+    world.service.lock().unwrap().now_s += 10;
+    let elsewhere = world.json("b", &["login", "alice", "--network", "network.toml"]);
+    assert_eq!(elsewhere["key"], made["key"]);
+    assert_fails(&world.run("a", &["chat", "bob"]), "goes on in another home");
+    let warned = world.run("a", &["whoami"]);
+    assert!(warned.status.success() && stderr(&warned).contains("goes on in another home"));
+    let who = world.ok("b", &["whoami"]);
+    assert!(who.contains("alice in network test net") && who.contains("2090-"), "{who}");
 }
 
 #[test]
-fn json_is_one_object_a_line() {
+fn wrong_passwords_and_unknown_names_are_alike_and_weak_ones_need_force() {
     let world = World::new();
-    let args = ["init", "--network", "network.toml", "--name", "Zoë", "--json"];
-    let object: serde_json::Value = serde_json::from_str(&stdout(&world.run("a", &args))).unwrap();
-    assert_eq!(object["name"], "Zoë");
-    let card = stdout(&world.run("a", &["--json", "card"]));
-    let card: serde_json::Value = serde_json::from_str(&card).unwrap();
-    assert_eq!(card, object);
-    let failed = world.run("b", &["card", "--json"]);
-    assert_fails(&failed, "talaria init");
+    std::fs::write(world.path("weak"), "hunter2").unwrap();
+    let args = ["register", "alice", "--network", "network.toml"];
+    assert_fails(&world.run_with("a", "weak", &args), "--force");
+    let forced = world.run_with("a", "weak", &[&args[..], &["--force"]].concat());
+    assert!(forced.status.success(), "{}", stderr(&forced));
+    let login = |name| world.run("b", &["login", name, "--network", "network.toml"]);
+    assert_eq!(stderr(&login("alice")), stderr(&login("mallory")));
+    assert_fails(&login("alice"), "the name or the password is wrong");
+    assert_fails(&world.run("a", &["whoami"]), "the name or the password is wrong");
+    assert_fails(&world.run_with("a", "nowhere", &["whoami"]), "nowhere");
+    let asked = Command::new(env!("CARGO_BIN_EXE_talaria"))
+        .args(["whoami", "--home"])
+        .arg(world.path("a"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_fails(&asked, "--password-file");
+}
+
+#[test]
+fn a_password_can_come_from_a_descriptor_and_be_changed() {
+    let world = World::new();
+    world.register("a", "alice");
+    let new = "another horse with 7 better batteries";
+    std::fs::write(world.path("new"), new).unwrap();
+    world.ok("a", &["password", "--new-password-file", "new"]);
+    assert_fails(&world.run("a", &["whoami"]), "password is wrong");
+    let shell = format!(
+        "exec \"$0\" whoami --home '{}' --password-fd 7 7< '{}'",
+        world.path("a").display(),
+        world.path("new").display()
+    );
+    let args = ["-c", &shell, env!("CARGO_BIN_EXE_talaria")];
+    let who = Command::new("sh").args(args).stdin(Stdio::null()).output().unwrap();
+    assert!(stdout(&who).contains("alice in network"), "{}", stderr(&who));
+}
+
+#[test]
+fn people_are_met_by_name_and_compared() {
+    let world = World::new();
+    world.register("a", "alice");
+    assert_fails(&world.run("a", &["chat", "bob"]), "nobody called `bob`");
+    assert_fails(&world.run("a", &["verify", "alice"]), "is you");
+    world.register("b", "bob");
+    let seen = world.json("a", &["verify", "bob"]);
+    assert_eq!(seen["trust"], "new");
+    assert_eq!(seen["safety_number"].as_str().unwrap().len(), 60);
+    assert_eq!(seen["safety_number"], world.json("b", &["verify", "alice"])["safety_number"]);
+    let shown = world.ok("a", &["verify", "bob", "--mark"]);
+    assert!(shown.contains("bob is verified now") && shown.contains('\u{2580}'), "{shown}");
+    assert_eq!(world.ok("a", &["contacts"]), "bob\tverified\n");
+
+    let key = world.json("b", &["key", "rotate"])["key"].clone();
+    assert_eq!(world.json("b", &["whoami"])["key"], key);
+    assert_eq!(world.json("a", &["contacts"])["trust"], "changed");
+    assert_fails(&world.run("a", &["chat", "bob"]), "--accept");
+    let shown = world.run("a", &["verify", "bob", "--mark"]);
+    assert_fails(&shown, "--accept");
+    let shown = world.ok("a", &["verify", "bob", "--accept"]);
+    assert!(shown.contains("WARNING") && shown.contains("bob is unverified now"), "{shown}");
+    assert_ne!(world.json("a", &["verify", "bob"])["safety_number"], seen["safety_number"]);
+}
+
+#[test]
+fn who_logs_out_is_told_what_is_lost() {
+    let world = World::new();
+    world.register("a", "alice");
+    world.register("b", "bob");
+    world.ok("a", &["verify", "bob", "--mark"]);
+    let mut home = world.home("a");
+    let bob = home.meet(&UserName::new("bob").unwrap()).unwrap().contact;
+    let said = Said::Text { id: MessageId(0), text: Text::new("x").unwrap(), sent_ms: 1 };
+    let queued = state::Change::Queued(Outgoing { first_seq: 0, what: said });
+    home.commit(&[Change::Conversation(bob.key, queued)]).unwrap();
+    assert_fails(&world.run("a", &["logout", "--yes"]), "another talaria");
+    drop(home);
+    let unsure = world.run("a", &["logout"]);
+    assert_eq!(unsure.status.code(), Some(1));
+    assert!(stderr(&unsure).contains("add --yes"), "{}", stderr(&unsure));
+    let out = world.run("a", &["logout", "--yes", "--json"]);
+    assert!(stderr(&out).contains("1 texts to bob are not delivered"), "{}", stderr(&out));
+    let object: serde_json::Value = serde_json::from_str(&stdout(&out)).unwrap();
+    assert_eq!(object["undelivered"], serde_json::json!([{"name": "bob", "texts": 1}]));
+    assert_fails(&world.run("a", &["whoami"]), "talaria register");
+    // The home still knows its network.
+    world.ok("a", &["login", "alice"]);
+}
+
+#[test]
+fn json_errors_are_one_object_a_line() {
+    let world = World::new();
+    let failed = world.run("b", &["whoami", "--json"]);
+    assert_fails(&failed, "talaria register");
     let event: serde_json::Value = serde_json::from_str(&stdout(&failed)).unwrap();
     assert_eq!((&event["event"], &event["fatal"]), (&"error".into(), &true.into()));
 }
@@ -132,30 +281,36 @@ fn json_is_one_object_a_line() {
 #[test]
 fn mistakes_are_explained() {
     let world = World::new();
-    assert_fails(&world.run("none", &["card"]), "talaria init --network");
-    let missing = world.run("a", &["init", "--network", "nowhere.toml"]);
+    assert_fails(&world.run("a", &["register", "alice"]), "add --network FILE");
+    let missing = world.run("a", &["register", "alice", "--network", "nowhere.toml"]);
     assert_fails(&missing, "nowhere.toml");
     std::fs::write(world.path("bad.toml"), "colour = 3").unwrap();
-    assert_fails(&world.run("a", &["init", "--network", "bad.toml"]), "bad.toml");
-    assert!(!exists(&world.path("a").join("identity.key")));
+    assert_fails(&world.run("a", &["login", "alice", "--network", "bad.toml"]), "bad.toml");
+    assert!(!exists(&world.path("a").join("account.toml")));
+    std::fs::create_dir_all(world.path("old")).unwrap();
+    std::fs::write(world.path("old").join("identity.key"), "00").unwrap();
+    assert_fails(&world.run("old", &["contacts"]), "older version");
 
-    let own = world.init("a", "Alice");
-    let bob = world.init("b", "Bob");
-    assert_fails(&world.run("a", &["chat", &own]), "your own card");
-    assert_fails(&world.run("a", &["chat", "Carol"]), "nobody called `Carol`");
-    let typo = bob.replace('A', "B");
-    assert_fails(&world.run("a", &["chat", &typo]), "copy");
-    world.network("other.toml", 3000);
-    let elsewhere = world.run("c", &["init", "--network", "other.toml", "--name", "Eve"]);
-    assert!(elsewhere.status.success());
-    let eve = stdout(&world.run("c", &["card"]));
-    assert_fails(&world.run("a", &["chat", eve.trim()]), "another network");
+    let first = world.network("network.toml", 2000);
+    let mut terms = first.terms().clone();
+    terms.identity.address = "127.0.0.1:1".to_owned();
+    world.sign("down.toml", terms);
+    let down = world.run("a", &["register", "alice", "--network", "down.toml"]);
+    assert_fails(&down, "ask the operator whether the service runs");
 }
 
 #[test]
 fn wrong_command_lines_have_their_own_exit_code() {
     let world = World::new();
-    for args in [&["fly"][..], &[], &["init"], &["chat"], &["chat", "Bob", "--timeout", "soon"]] {
+    for args in [
+        &["fly"][..],
+        &[],
+        &["register"],
+        &["register", "a b"],
+        &["key"],
+        &["verify", "bob", "--mark", "--accept"],
+        &["chat", "bob", "--timeout", "soon"],
+    ] {
         assert_eq!(world.run("a", args).status.code(), Some(2), "{args:?}");
     }
 }
@@ -164,13 +319,32 @@ fn wrong_command_lines_have_their_own_exit_code() {
 fn help_has_examples_and_every_command() {
     let world = World::new();
     let help = stdout(&world.run("a", &["--help"]));
-    for word in
-        ["init", "card", "chat", "contacts", "network", "status", "version", "--json", "Examples"]
-    {
+    for word in [
+        "register",
+        "login",
+        "logout",
+        "password",
+        "whoami",
+        "key",
+        "verify",
+        "chat",
+        "contacts",
+        "network",
+        "status",
+        "version",
+        "--json",
+        "--password-file",
+        "--password-fd",
+        "Examples",
+    ] {
         assert!(help.contains(word), "{word}");
     }
     let help = stdout(&world.run("a", &["chat", "--help"]));
     for word in ["--leave", "--timeout", "--beyond-budget", "Examples", "--home"] {
+        assert!(help.contains(word), "{word}");
+    }
+    let help = stdout(&world.run("a", &["register", "--help"]));
+    for word in ["--token", "--force", "--network", "Examples"] {
         assert!(help.contains(word), "{word}");
     }
     assert!(stdout(&world.run("a", &["version"])).starts_with("talaria "));
@@ -179,28 +353,21 @@ fn help_has_examples_and_every_command() {
 #[test]
 fn the_network_file_can_be_followed_by_the_next_one() {
     let world = World::new();
-    let card = world.init("a", "Alice");
-    let shown = stdout(&world.run("a", &["network"]));
+    world.register("a", "alice");
+    let shown = world.ok("a", &["network"]);
     assert!(shown.contains("test net, version 1") && shown.contains("hop 1 127.0.0.1:2 (Harry)"));
+    assert!(shown.contains(&format!("identity service {}", world.address)));
 
     let first = world.network("network.toml", 2000);
     let mut terms = first.next_terms();
     terms.entry.address = "127.0.0.1:9".to_owned();
     world.sign("second.toml", terms);
-    let second = world.run("a", &["network", "second.toml", "--json"]);
-    let object: serde_json::Value = serde_json::from_str(&stdout(&second)).unwrap();
+    let object = world.json("a", &["network", "second.toml"]);
     assert_eq!((&object["sequence"], &object["entry"]), (&2.into(), &"127.0.0.1:9".into()));
-    assert_eq!(object["other_network"], false);
-    assert_eq!(stdout(&world.run("a", &["card"])).trim(), card);
-
     assert_fails(&world.run("a", &["network", "network.toml"]), "version 2 is known already");
     world.network("other.toml", 3000);
-    assert_fails(&world.run("a", &["network", "other.toml"]), "--switch");
-    assert_eq!(stdout(&world.run("a", &["card"])).trim(), card);
-    let other = world.run("a", &["network", "--switch", "other.toml"]);
-    assert!(stdout(&other).contains("another network"));
-    assert_ne!(stdout(&world.run("a", &["card"])).trim(), card);
-    assert_eq!(world.run("a", &["network", "--switch"]).status.code(), Some(2));
+    assert_fails(&world.run("a", &["network", "other.toml"]), "another --home");
+    world.ok("a", &["whoami"]);
 }
 
 #[test]
@@ -222,36 +389,28 @@ fn network_files_that_cannot_be_trusted_are_refused() {
         ("early.toml", "check the clock"),
         ("changed.toml", "changed after signing"),
     ] {
-        assert_fails(&world.run("a", &["init", "--network", file]), said);
-        assert!(!exists(&world.path("a").join("identity.key")));
+        assert_fails(&world.run("a", &["register", "alice", "--network", file]), said);
+        assert!(!exists(&world.path("a").join("account.toml")));
     }
-}
-
-/// Puts a contact with so many charged rounds into a home.
-fn charge(home: &Path, card: &str, rounds: u64) {
-    let mut home = Home::open(home).unwrap();
-    let card: Card = card.parse().unwrap();
-    let known = home.known_network().unwrap();
-    let now = talaria_client::net::now();
-    let own = home.identity().unwrap();
-    let network = known.version().network;
-    let contact: Contact = card.check(&own.secret, network, known.terms().period_ms, now).unwrap();
-    home.remember(&contact).unwrap();
-    let charged = state::Change::Charged { rounds };
-    let unmet = Change::IdlePairsUnmet(3);
-    home.commit(&[Change::Conversation(contact.key, charged), unmet]).unwrap();
 }
 
 #[test]
 fn status_shows_the_goal_and_what_is_used_of_it() {
     let world = World::new();
-    world.init("a", "Alice");
-    let plain = stdout(&world.run("a", &["status"]));
+    world.register("a", "alice");
+    let plain = world.ok("a", &["status"]);
     assert!(plain.contains("no noise: a removed onion tells"), "{plain}");
     assert!(!plain.contains("removing onions"), "{plain}");
-    charge(&world.path("a"), &world.init("b", "Bob"), 7);
-    let said = stdout(&world.run("a", &["status"]));
-    assert!(said.contains("Bob\t7 charged rounds, no budget"), "{said}");
+    world.register("b", "bob");
+    world.ok("a", &["verify", "bob", "--mark"]);
+    let mut home = world.home("a");
+    let bob = home.meet(&UserName::new("bob").unwrap()).unwrap().contact;
+    let charged = state::Change::Charged { rounds: 7 };
+    let unmet = Change::IdlePairsUnmet(3);
+    home.commit(&[Change::Conversation(bob.key, charged), unmet]).unwrap();
+    drop(home);
+    let said = world.ok("a", &["status"]);
+    assert!(said.contains("bob\t7 charged rounds, no budget"), "{said}");
     assert!(said.contains("3 times in the newest chat"), "{said}");
 
     let first = world.network("network.toml", 2000);
@@ -260,28 +419,52 @@ fn status_shows_the_goal_and_what_is_used_of_it() {
         NoiseGoal { epsilon_millionths: 700_000, delta_billionths: 100_000, charged_rounds: 10 };
     terms.noise = Noise { onions: 236, alpha_tenths: 40, goal: Some(goal) };
     world.sign("second.toml", terms);
-    assert!(world.run("a", &["network", "second.toml"]).status.success());
-    let said = stdout(&world.run("a", &["status"]));
+    world.ok("a", &["network", "second.toml"]);
+    let said = world.ok("a", &["status"]);
     assert!(said.contains("10 charged rounds") && said.contains("at most 2.01 times"), "{said}");
-    assert!(said.contains("Bob\t7 of 10 charged rounds (70.0 %): more than half"), "{said}");
-    let object: serde_json::Value =
-        serde_json::from_str(&stdout(&world.run("a", &["status", "--json"]))).unwrap();
+    assert!(said.contains("bob\t7 of 10 charged rounds (70.0 %): more than half"), "{said}");
+    let object = world.json("a", &["status"]);
     assert_eq!((&object["charged_rounds"], &object["noise_onions"]), (&10.into(), &236.into()));
     assert_eq!((&object["epsilon"], &object["delta"]), (&0.7.into(), &1e-4.into()));
     assert_eq!(object["idle_pairs_unmet"], 3);
     let expected = serde_json::json!([
-        {"name": "Bob", "charged": 7, "budget": 10, "share": 0.7, "state": "half"}
+        {"name": "bob", "charged": 7, "budget": 10, "share": 0.7, "state": "half"}
     ]);
     assert_eq!(object["contacts"], expected);
 }
 
 #[test]
-fn the_key_is_on_no_output() {
+fn password_and_private_key_are_in_no_file_and_on_no_output() {
     let world = World::new();
-    world.init("a", "Alice");
-    let key = std::fs::read_to_string(world.path("a").join("identity.key")).unwrap();
-    for args in [&["card"][..], &["contacts"], &["--json", "card"]] {
+    world.register("a", "alice");
+    let secret = world.home("a").identity().unwrap().secret.to_bytes();
+    let wrapped = AccountFile::read(&world.path("a")).unwrap().wrapped;
+    assert_eq!((wrapped.len(), wrapped[0].len()), (1, 80));
+    let mut seen: Vec<(String, Vec<u8>)> = Vec::new();
+    for args in [&["whoami"][..], &["contacts"], &["--json", "whoami"], &["network"]] {
         let output = world.run("a", args);
-        assert!(!stdout(&output).contains(key.trim()) && !stderr(&output).contains(key.trim()));
+        seen.push((format!("{args:?}"), [output.stdout, output.stderr].concat()));
     }
+    for entry in std::fs::read_dir(world.path("a")).unwrap() {
+        let path = entry.unwrap().path();
+        seen.push((path.display().to_string(), std::fs::read(path).unwrap()));
+    }
+    assert!(seen.len() >= 7);
+    let hidden = [PASSWORD.as_bytes().to_vec(), secret.to_vec(), hex::encode(*secret).into()];
+    for (place, bytes) in seen {
+        for hidden in &hidden {
+            assert!(!bytes.windows(hidden.len()).any(|part| part == *hidden), "{place}");
+        }
+    }
+}
+
+#[test]
+fn a_disabled_name_cannot_log_in_as_itself_and_nobody_meets_it() {
+    let world = World::new();
+    world.register("a", "alice");
+    world.register("b", "bob");
+    let key = world.home("b").identity().unwrap().secret;
+    let bob = UserName::new("bob").unwrap();
+    world.service.lock().unwrap().enter(&bob, Cause::Disabled, &key, None);
+    assert_fails(&world.run("a", &["chat", "bob"]), "takes no part");
 }

@@ -8,7 +8,7 @@ use talaria_wire::crypto::OnionSecret;
 use talaria_wire::dead_drop::EMPTY_REPLY;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Outcome, Submission};
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, NetworkFile, Noise, NoiseGoal, Terms, Validity,
+    EntryInfo, HopInfo, IdentityInfo, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
 use talaria_wire::onion::{PeelContext, peel, seal_reply};
 use talaria_wire::{HopIndex, UnixMillis};
@@ -24,7 +24,7 @@ const FIRST: Round = Round(5000);
 fn sign(terms: Terms, seeds: &[u64]) -> Network {
     let mut file = NetworkFile::new(terms).unwrap();
     for seed in seeds {
-        file.sign(&identity(*seed, "x").0.secret);
+        file.sign(&identity(*seed, "xxx").0.secret);
     }
     file.verify(UnixMillis(0), None).unwrap()
 }
@@ -48,7 +48,8 @@ impl Server {
 
     fn with_noise(lanes: u8, noise: Noise) -> Self {
         let hop = OnionSecret::from_bytes(&[5; 32]);
-        let [key, hop_key] = [100, 101].map(|seed| *identity(seed, "x").0.secret.public());
+        let [key, hop_key, directory] =
+            [100, 101, 102].map(|seed| *identity(seed, "xxx").0.secret.public());
         let address = "127.0.0.1:1".to_owned();
         let entry = EntryInfo {
             operator: "Eve".to_owned(),
@@ -56,10 +57,11 @@ impl Server {
             identity: key,
             ca: CertificateDer::from(vec![1]),
         };
+        let service = IdentityInfo { address: address.clone(), key: directory };
         let operator = "Harry".to_owned();
         let info = HopInfo { operator, address, identity: hop_key };
         let validity = Validity { from: UnixMillis(0), until: UnixMillis(1_000_000_000_000) };
-        let mut terms = Terms::first("test", validity, entry, vec![info]);
+        let mut terms = Terms::first("test", validity, entry, service, vec![info]);
         terms.lanes = lanes;
         terms.noise = noise;
         Self { hop, network: sign(terms, &[100, 101]) }
@@ -159,7 +161,7 @@ impl Person {
         let header = Header::parse(*head, Accepts::FromEntry(shape)).unwrap();
         if let (Kind::Announcement, Ok(it)) = (header.kind, Announcement::decode(body)) {
             // The keys of its epoch have been announced before; they are the same in all epochs.
-            let (own, hop) = (identity(101, "x").0.secret, OnionSecret::from_bytes(&[5; 32]));
+            let (own, hop) = (identity(101, "xxx").0.secret, OnionSecret::from_bytes(&[5; 32]));
             let keys = epoch_keys(&self.network, &own, &hop, it.round);
             let _ =
                 self.client.handle_frame(now, Kind::EpochKeys, &keys[HEADER_LEN..], &mut self.rng);
@@ -200,7 +202,7 @@ fn announcement(round: Round) -> Vec<u8> {
 }
 
 fn pair(server: &Server) -> [Person; 2] {
-    let mut pair = [Person::new(1, "Alice", server), Person::new(2, "Bob", server)];
+    let mut pair = [Person::new(1, "alice", server), Person::new(2, "bob", server)];
     let contacts = [0, 1].map(|i: usize| pair[i].client.identity.contact());
     for (person, contact) in pair.iter_mut().zip(contacts.into_iter().rev()) {
         person.client.open(contact, ConversationState::default());
@@ -244,7 +246,7 @@ fn two_people_talk_and_part() {
         person.settle();
         assert!(person.state.unshown.is_empty());
     }
-    for (person, (from, said)) in people.iter().zip([("Bob", "hi"), ("Alice", "hello")]) {
+    for (person, (from, said)) in people.iter().zip([("bob", "hi"), ("alice", "hello")]) {
         let has = |wanted: &dyn Fn(&Notice) -> bool| person.notices.iter().any(wanted);
         assert!(has(&|n| matches!(n, Notice::Message { from: f, text, .. }
             if f.as_str() == from && text.as_str() == said)));
@@ -300,7 +302,7 @@ fn altered_replies_are_counted_and_nothing_is_taken_from_them() {
 #[test]
 fn a_round_is_answered_once_even_across_restarts() {
     let server = Server::new(1);
-    let mut person = Person::new(1, "Alice", &server);
+    let mut person = Person::new(1, "alice", &server);
     person.connect(start());
     person.answer(FIRST);
     for round in [FIRST, Round(FIRST.0 - 1)] {
@@ -308,7 +310,7 @@ fn a_round_is_answered_once_even_across_restarts() {
         assert!(person.settle().is_empty());
     }
     let last_round = person.last_round;
-    person.client = Client::new(&server.network, identity(1, "Alice").0, last_round);
+    person.client = Client::new(&server.network, identity(1, "alice").0, last_round);
     person.connect(start());
     person.take(start(), &announcement(FIRST)).unwrap();
     assert!(person.settle().is_empty());
@@ -318,7 +320,7 @@ fn a_round_is_answered_once_even_across_restarts() {
 #[test]
 fn a_round_is_committed_before_its_submission_leaves() {
     let server = Server::new(1);
-    let mut person = Person::new(1, "Alice", &server);
+    let mut person = Person::new(1, "alice", &server);
     person.connect(start());
     person.take(start(), &announcement(FIRST)).unwrap();
     let commit = Action::Commit(vec![Change::LastRound(FIRST)]);
@@ -329,7 +331,7 @@ fn a_round_is_committed_before_its_submission_leaves() {
 #[test]
 fn rounds_that_do_not_fit_the_clock_are_left_out() {
     let server = Server::new(1);
-    let mut person = Person::new(1, "Alice", &server);
+    let mut person = Person::new(1, "alice", &server);
     person.connect(start());
     for round in [Round(FIRST.0 + 1000), Round(FIRST.0 - 1000), Round(u64::MAX), Round(0)] {
         person.take(start(), &announcement(round)).unwrap();
@@ -343,7 +345,7 @@ fn rounds_that_do_not_fit_the_clock_are_left_out() {
 #[test]
 fn too_many_rounds_away_lose_the_oldest() {
     let server = Server::new(1);
-    let mut person = Person::new(1, "Alice", &server);
+    let mut person = Person::new(1, "alice", &server);
     person.connect(start());
     for r in 0..=MAX_ROUNDS_AWAY as u64 {
         person.take(start(), &announcement(Round(FIRST.0 + r))).unwrap();
@@ -361,7 +363,7 @@ fn too_many_rounds_away_lose_the_oldest() {
 #[test]
 fn rounds_that_never_come_back_are_given_up() {
     let server = Server::new(1);
-    let mut person = Person::new(1, "Alice", &server);
+    let mut person = Person::new(1, "alice", &server);
     person.connect(start());
     person.answer(FIRST);
     let later = Round(FIRST.0 + 60);
@@ -380,7 +382,7 @@ fn servers_that_break_the_protocol_are_left() {
     let shape = server.network.shape();
     let mut replies = Vec::new();
     Replies::put_without(Round(9), Outcome::Late, shape, &mut replies);
-    let mut person = Person::new(1, "Alice", &server);
+    let mut person = Person::new(1, "alice", &server);
     let welcome = Control::Welcome { protocol: PROTOCOL_VERSION }.to_frame();
     assert_eq!(person.take(start(), &welcome), Err(ProtocolError::Unexpected));
     person.client.handle_connected(start());
@@ -396,7 +398,7 @@ fn servers_that_break_the_protocol_are_left() {
 #[test]
 fn a_round_that_was_announced_ahead_is_answered_when_it_opens() {
     let server = Server::new(1);
-    let mut person = Person::new(1, "Alice", &server);
+    let mut person = Person::new(1, "alice", &server);
     person.connect(start());
     let ahead = |round, opens_in_ms| {
         Announcement { round, opens_in_ms, closes_in_ms: opens_in_ms + 1000 }.to_frame()
@@ -423,7 +425,7 @@ fn a_round_that_was_announced_ahead_is_answered_when_it_opens() {
 #[test]
 fn silence_and_farewells_close_the_connection() {
     let server = Server::new(1);
-    let mut person = Person::new(1, "Alice", &server);
+    let mut person = Person::new(1, "alice", &server);
     person.client.handle_connected(start());
     let deadline = person.client.poll_timeout().unwrap();
     person.client.handle_timeout(deadline, &mut person.rng);
@@ -451,8 +453,8 @@ fn silence_and_farewells_close_the_connection() {
 #[test]
 fn changes_join_the_commit_that_waits_but_not_across_what_leaves() {
     let server = Server::new(1);
-    let mut person = Person::new(1, "Alice", &server);
-    let bob = identity(2, "Bob").0.contact();
+    let mut person = Person::new(1, "alice", &server);
+    let bob = identity(2, "bob").0.contact();
     person.client.open(bob, ConversationState::default());
     person.client.say("one", start()).unwrap();
     person.client.handle_connected(start());
@@ -467,7 +469,7 @@ fn changes_join_the_commit_that_waits_but_not_across_what_leaves() {
             Action::Close(_) => "close".to_owned(),
         });
     }
-    assert_eq!(kinds, ["commit 2", "notify", "send", "commit 2", "notify", "notify"]);
+    assert_eq!(kinds, ["commit 3", "notify", "send", "commit 2", "notify", "notify"]);
 }
 
 /// What was told of the budget, in short.
@@ -537,15 +539,15 @@ fn the_charge_is_committed_before_the_submission_leaves_and_survives_a_crash() {
     let mut people = pair(&server);
     people[0].settle();
     people[0].take(start(), &announcement(FIRST)).unwrap();
-    let partner = identity(2, "Bob").0.contact().key;
+    let partner = identity(2, "bob").0.contact().key;
     let charged = Change::Conversation(partner, state::Change::Charged { rounds: 1 });
     let commit = Action::Commit(vec![Change::LastRound(FIRST), charged]);
     assert_eq!(people[0].client.poll_action(), Some(commit));
     assert!(matches!(people[0].client.poll_action(), Some(Action::Send(_))));
 
     let state = ConversationState { charged: 3, budget_warned: true, ..people[0].state.clone() };
-    let mut again = Person::new(1, "Alice", &server);
-    again.client.open(identity(2, "Bob").0.contact(), state.clone());
+    let mut again = Person::new(1, "alice", &server);
+    again.client.open(identity(2, "bob").0.contact(), state.clone());
     again.state = state;
     again.connect(start());
     assert_eq!(budget_notices(&again), [(BudgetStage::Spent, 3, 3)]);

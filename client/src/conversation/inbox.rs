@@ -31,7 +31,7 @@ impl Inbox {
     /// The change that the next unit in order makes, if it is here.
     pub(crate) fn next(&mut self, state: &ConversationState) -> Option<Change> {
         let (content, round) = self.later.remove(&state.received)?;
-        Some(change(&content, round, state.partial.as_ref()))
+        Some(change(&content, round, state))
     }
 
     /// Bit `i`: unit `received + 1 + i` is here.
@@ -42,12 +42,13 @@ impl Inbox {
     }
 }
 
-fn change(unit: &Content, round: Round, partial: Option<&Partial>) -> Change {
+fn change(unit: &Content, round: Round, state: &ConversationState) -> Change {
     let seq = unit.seq;
+    let partial = state.partial.as_ref();
     match unit.kind {
         Kind::Begin => Change::PartnerBegan { seq },
         Kind::End => Change::PartnerEnded { seq: Some(seq) },
-        Kind::Data if belongs(unit, partial) => fragment(unit, round, partial),
+        Kind::Data if belongs(unit, partial) => fragment(unit, round, state),
         Kind::Data | Kind::Idle => Change::Skipped { seq },
     }
 }
@@ -68,7 +69,7 @@ fn belongs(unit: &Content, partial: Option<&Partial>) -> bool {
     }
 }
 
-fn fragment(unit: &Content, round: Round, partial: Option<&Partial>) -> Change {
+fn fragment(unit: &Content, round: Round, state: &ConversationState) -> Change {
     let (seq, id) = (unit.seq, unit.message_id);
     let body = unit.body.as_bytes();
     if unit.fragment_index + 1 < unit.fragment_count {
@@ -76,16 +77,17 @@ fn fragment(unit: &Content, round: Round, partial: Option<&Partial>) -> Change {
         let (index, count) = (unit.fragment_index, unit.fragment_count);
         return Change::Fragment { seq, id, index, count, bytes };
     }
-    let mut bytes = match partial {
+    let mut bytes = match &state.partial {
         Some(partial) if unit.fragment_index > 0 => partial.bytes.clone(),
         _ => Vec::new(),
     };
     bytes.extend_from_slice(body);
     let text = String::from_utf8(bytes).ok().and_then(|text| Text::new(text).ok());
-    let sent_ms = unit.sent_ms;
-    text.map_or(Change::Skipped { seq }, |text| {
-        Change::Text(Received { seq, id, text, sent_ms, round })
-    })
+    let (sent_ms, number) = (unit.sent_ms, state.texts);
+    let received = text.map(|text| Received { seq, number, id, text, sent_ms, round });
+    // It came in an earlier session already, without the partner getting to know.
+    let news = received.filter(|received| !state.recent.contains(&received.mark()));
+    news.map_or(Change::Skipped { seq }, Change::Text)
 }
 
 #[cfg(test)]
@@ -97,7 +99,7 @@ mod tests {
         Content {
             kind: Kind::Data,
             seq,
-            message_id: MessageId(3),
+            message_id: MessageId(seq.wrapping_sub(index.into())),
             fragment_index: index,
             fragment_count: count,
             body: Body::new(body).unwrap(),

@@ -112,8 +112,11 @@ impl Outgoing {
 /// A whole text of the partner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// Sequence number of its last unit: what [`Change::Shown`] counts by.
+    /// Sequence number of its last unit.
     pub seq: u32,
+    /// Its place among all texts of the partner that have arrived here, over all sessions: what
+    /// [`Change::Shown`] counts by.
+    pub number: u32,
     /// Its number among the partner's texts.
     pub id: MessageId,
     /// What was said.
@@ -123,6 +126,29 @@ pub struct Received {
     /// The round in which its last missing part arrived.
     pub round: Round,
 }
+
+impl Received {
+    /// What tells the text from every other one of the partner.
+    #[must_use]
+    pub fn mark(&self) -> TextMark {
+        TextMark { id: self.id, sent_ms: self.sent_ms }
+    }
+}
+
+/// What tells a text of the partner from every other one, also after the numbering has begun anew.
+///
+/// The time belongs to it because a new home of the partner counts its texts from 0 again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextMark {
+    /// Its number among the partner's texts.
+    pub id: MessageId,
+    /// When it was said, by the partner's clock.
+    pub sent_ms: u64,
+}
+
+/// Texts that a partner may send again in a new session, although they have arrived: as many as
+/// units may be under way.
+pub const MAY_COME_AGAIN: u8 = 32;
 
 /// The beginning of a text of the partner.
 #[derive(Clone, PartialEq, Eq)]
@@ -157,6 +183,8 @@ pub struct Run {
 /// Everything of a conversation that outlives the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConversationState {
+    /// The round in which the session began that the numbers below belong to, if there was one.
+    pub start: Option<Round>,
     /// Sequence number of the next unit to be queued.
     pub next_seq: u32,
     /// Number of the next text.
@@ -171,6 +199,10 @@ pub struct ConversationState {
     pub partial: Option<Partial>,
     /// Texts that have arrived and have not been shown, oldest first.
     pub unshown: VecDeque<Received>,
+    /// How many texts of the partner have arrived, over all sessions.
+    pub texts: u32,
+    /// The newest [`MAY_COME_AGAIN`] of them, oldest first.
+    pub recent: VecDeque<TextMark>,
     /// Where the run stands.
     pub run: Run,
     /// Rounds charged to the privacy budget, over all runs; those included that are away.
@@ -182,6 +214,13 @@ pub struct ConversationState {
 /// One step of a [`ConversationState`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// A new session: the numbering begins anew on both sides.
+    Restarted {
+        /// The round in which it began.
+        start: Round,
+        /// What is to be sent in it.
+        outgoing: Vec<Outgoing>,
+    },
     /// Something is to be sent.
     Queued(Outgoing),
     /// The partner has every unit below.
@@ -221,7 +260,7 @@ pub enum Change {
     },
     /// Every text up to here has been shown.
     Shown {
-        /// [`Received::seq`] of the last one.
+        /// [`Received::number`] of the last one.
         through: u32,
     },
     /// The run has ended for both sides.
@@ -249,6 +288,7 @@ impl ConversationState {
     /// Takes one step.
     pub fn apply(&mut self, change: &Change) {
         match change {
+            Change::Restarted { start, outgoing } => self.restart(*start, outgoing),
             Change::Queued(outgoing) => self.queue(outgoing),
             Change::Acknowledged { below } => {
                 self.acked = *below;
@@ -266,14 +306,45 @@ impl ConversationState {
             }
             Change::Text(received) => {
                 self.receive(received.seq, false);
+                self.texts = received.number.saturating_add(1);
+                self.recent.push_back(received.mark());
+                if self.recent.len() > usize::from(MAY_COME_AGAIN) {
+                    self.recent.pop_front();
+                }
                 self.unshown.push_back(received.clone());
             }
             Change::Skipped { seq } => self.receive(*seq, false),
-            Change::Shown { through } => self.unshown.retain(|text| text.seq > *through),
+            Change::Shown { through } => self.unshown.retain(|text| text.number > *through),
             Change::Finished => self.run = Run::default(),
             Change::Charged { rounds } => self.charged = *rounds,
             Change::BudgetWarned => self.budget_warned = true,
         }
+    }
+
+    /// Where the run stands, texts, and what was charged outlive a session.
+    fn restart(&mut self, start: Round, outgoing: &[Outgoing]) {
+        self.start = Some(start);
+        self.next_seq = outgoing.last().map_or(0, Outgoing::end_seq);
+        (self.acked, self.received) = (0, 0);
+        self.outgoing = outgoing.iter().cloned().collect();
+        self.partial = None;
+    }
+
+    /// What has to be sent in a new session: everything that the partner is not known to have
+    /// entirely, and where this side's run stands.
+    #[must_use]
+    pub fn outgoing_anew(&self) -> Vec<Outgoing> {
+        let waits = |what: &Said| self.outgoing.iter().any(|outgoing| outgoing.what == *what);
+        let begin = (self.run.begun && !waits(&Said::Begin)).then_some(Said::Begin);
+        let end = (self.run.self_ended && !waits(&Said::End)).then_some(Said::End);
+        let waiting = self.outgoing.iter().map(|outgoing| outgoing.what.clone());
+        let mut first_seq = 0;
+        let number = |what| {
+            let outgoing = Outgoing { first_seq, what };
+            first_seq = outgoing.end_seq();
+            outgoing
+        };
+        begin.into_iter().chain(waiting).chain(end).map(number).collect()
     }
 
     fn queue(&mut self, outgoing: &Outgoing) {

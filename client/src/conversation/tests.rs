@@ -18,17 +18,20 @@ struct Side {
     /// Rounds that have been swapped and not come back yet.
     pending: VecDeque<(Round, [SlotResult; 2])>,
     finished: bool,
+    /// The session that it knows of.
+    start: u8,
 }
 
 impl Side {
     fn new() -> Self {
         let mut side = Self {
-            conversation: open(ConversationState::default()),
+            conversation: open(0, ConversationState::default()),
             committed: ConversationState::default(),
             heard: Vec::new(),
             delivered: Vec::new(),
             pending: VecDeque::new(),
             finished: false,
+            start: 0,
         };
         side.settle();
         side
@@ -46,9 +49,9 @@ impl Side {
         self.commit();
         for notice in self.conversation.take_notices() {
             match notice {
-                Notice::Message { text, seq, .. } => {
+                Notice::Message { text, number, .. } => {
                     self.heard.push(text.as_str().to_owned());
-                    self.conversation.shown(seq);
+                    self.conversation.shown(number);
                 }
                 Notice::Delivered { id, .. } => self.delivered.push(id),
                 Notice::Finished => self.finished = true,
@@ -61,12 +64,19 @@ impl Side {
 
     fn restart(&mut self) {
         self.pending.clear();
-        self.conversation = open(self.committed.clone());
+        self.conversation = open(self.start, self.committed.clone());
         self.settle();
         if self.conversation.state().run.self_ended {
             self.conversation.end(false);
             self.settle();
         }
+    }
+
+    fn renew(&mut self, start: u8) {
+        self.start = start;
+        self.pending.clear();
+        self.conversation.restart(&SessionId([start; 32]), Round(start.into()));
+        self.settle();
     }
 
     fn return_oldest(&mut self) {
@@ -81,12 +91,13 @@ fn partner(content: Content) -> SlotResult {
     SlotResult::Partner(Box::new(content))
 }
 
-fn open(state: ConversationState) -> Conversation {
-    Conversation::new(name(), &SessionId([3; 32]), state, Limit::default())
+fn open(start: u8, state: ConversationState) -> Conversation {
+    let session = SessionId([start; 32]);
+    Conversation::new(name(), &session, Round(start.into()), state, Limit::default())
 }
 
-fn name() -> Name {
-    Name::new("Partner").unwrap()
+fn name() -> UserName {
+    UserName::new("partner").unwrap()
 }
 
 /// What happens to one round.
@@ -104,37 +115,49 @@ struct Fate {
     restarted: [bool; 2],
     /// A side crashes after it has committed what came back, and before it shows any of it.
     interrupted: [bool; 2],
+    /// One of the two has a new key, and so the two have a new session.
+    renewed: bool,
+    /// A side does not get to know of the newest session in this round.
+    unaware: [bool; 2],
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
     let rarely = || prop::array::uniform2(prop::bool::weighted(0.12));
     let very_rarely = || prop::array::uniform2(prop::bool::weighted(0.03));
     let dropped = prop::array::uniform2(rarely());
-    let mishaps = (rarely(), dropped, rarely(), rarely(), rarely(), very_rarely(), very_rarely());
-    mishaps.prop_map(|(absent, dropped, failed, delayed, overtaken, restarted, interrupted)| Fate {
+    let often = prop::array::uniform2(prop::bool::weighted(0.7));
+    let renewed = (prop::bool::weighted(0.03), often);
+    let crashes = (very_rarely(), very_rarely());
+    let mishaps = (rarely(), dropped, rarely(), rarely(), rarely(), crashes, renewed);
+    mishaps.prop_map(|(absent, dropped, failed, delayed, overtaken, crashes, renewed)| Fate {
         absent,
         dropped,
         failed,
         delayed,
         overtaken,
-        restarted,
-        interrupted,
+        restarted: crashes.0,
+        interrupted: crashes.1,
+        renewed: renewed.0,
+        unaware: renewed.1,
     })
 }
 
 struct Wire {
     sides: [Side; 2],
     round: u64,
+    /// The newest session.
+    start: u8,
 }
 
 impl Wire {
     fn new() -> Self {
-        Self { sides: [Side::new(), Side::new()], round: 0 }
+        Self { sides: [Side::new(), Side::new()], round: 0, start: 0 }
     }
 
     fn step(&mut self, fate: &Fate) {
         let round = Round(self.round);
         self.round += 1;
+        self.start += u8::from(fate.renewed);
         let said = [0, 1].map(|i| self.speak(i, round, fate));
         for i in 0..2 {
             self.listen(i, round, &said, fate);
@@ -142,7 +165,11 @@ impl Wire {
     }
 
     fn speak(&mut self, i: usize, round: Round, fate: &Fate) -> Option<Contents> {
+        let newest = self.start;
         let side = &mut self.sides[i];
+        if side.start != newest && !fate.unaware[i] && !side.finished {
+            side.renew(newest);
+        }
         if fate.restarted[i] && !side.finished {
             side.restart();
         }
@@ -152,11 +179,13 @@ impl Wire {
     }
 
     fn listen(&mut self, i: usize, round: Round, said: &[Option<Contents>; 2], fate: &Fate) {
+        // In different sessions they go to different dead drops.
+        let together = self.sides[0].start == self.sides[1].start;
         let side = &mut self.sides[i];
         if said[i].is_none() {
             return;
         }
-        let met = |slot: usize| !fate.dropped[i][slot] && !fate.dropped[1 - i][slot];
+        let met = |slot: usize| together && !fate.dropped[i][slot] && !fate.dropped[1 - i][slot];
         let other = said[1 - i].as_ref();
         let slots = [0, 1].map(|slot: usize| match other {
             Some(contents) if met(slot) => SlotResult::Partner(Box::new(contents[slot].clone())),
@@ -257,7 +286,10 @@ proptest! {
         for side in &wire.sides {
             // A crash may swallow the news, but there is none that is false, or comes twice.
             prop_assert!(side.delivered.is_sorted_by(|a, b| a < b));
-            prop_assert!(side.committed.outgoing.is_empty());
+            // In a new session a partner who has finished acknowledges no end a second time.
+            let renewed = fates.iter().any(|fate| fate.renewed);
+            prop_assert_eq!(side.committed.unacknowledged(), 0);
+            prop_assert!(renewed || side.committed.outgoing.is_empty());
         }
     }
 }
@@ -314,6 +346,27 @@ fn one_side_may_start_a_new_run_while_the_other_still_says_farewell() {
 }
 
 #[test]
+fn a_partner_in_a_new_home_gets_what_was_not_acknowledged() {
+    let mut wire = Wire::new();
+    for text in ["heard", "lost"] {
+        wire.say(0, text);
+        let alone = Fate { absent: [false, text == "lost"], ..Fate::default() };
+        for _ in 0..6 {
+            wire.step(&alone);
+        }
+    }
+    // The new home knows nothing of what the old one said and heard.
+    wire.sides[1] = Side::new();
+    wire.say(1, "new");
+    wire.step(&Fate { renewed: true, ..Fate::default() });
+    wire.end(0);
+    wire.end(1);
+    wire.run_until_finished(40);
+    assert_eq!(wire.sides[1].heard, ["lost"]);
+    assert_eq!(wire.sides[0].heard, ["new"]);
+}
+
+#[test]
 fn who_is_done_does_not_wait_for_a_vanished_partner_for_ever() {
     let mut wire = Wire::new();
     wire.say(0, "bye");
@@ -362,7 +415,7 @@ fn lines_that_nobody_fetched_are_kept() {
 
 #[test]
 fn presence_is_told_once() {
-    let mut conversation = open(ConversationState::default());
+    let mut conversation = open(0, ConversationState::default());
     let mut presences = Vec::new();
     for round in 0..30 {
         let round = Round(round);
@@ -412,7 +465,7 @@ fn long_texts_report_progress_on_both_sides() {
 
 #[test]
 fn acknowledgements_of_what_was_never_said_are_noticed() {
-    let mut conversation = open(ConversationState::default());
+    let mut conversation = open(0, ConversationState::default());
     for round in 0..3 {
         conversation.compose(Round(round));
         let ahead = Content { ack: 9, ..Content::idle() };
@@ -427,12 +480,13 @@ fn acknowledgements_of_what_was_never_said_are_noticed() {
 #[test]
 fn the_stream_ends_before_its_numbers_do() {
     let state = ConversationState {
+        start: Some(Round(0)),
         next_seq: SEQ_LIMIT - 1,
         acked: SEQ_LIMIT - 1,
         run: Run { begun: true, ..Run::default() },
         ..ConversationState::default()
     };
-    let mut conversation = open(state);
+    let mut conversation = open(0, state);
     assert!(conversation.say("last", UnixMillis(0)).is_ok());
     assert_eq!(conversation.say("more", UnixMillis(0)), Err(SayError::Exhausted));
     conversation.end(false);

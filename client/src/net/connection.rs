@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{now, tls};
+use crate::account::Credentials;
 use crate::store::{HomeError, NetworkSource};
 
 /// How long reaching the server and the TLS handshake may take, each.
@@ -64,9 +65,12 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects to where the network file says, as it says it now.
-    pub(super) async fn open(source: NetworkSource) -> Result<Connected, ConnectionError> {
+    pub(super) async fn open(
+        source: NetworkSource,
+        own: Credentials,
+    ) -> Result<Connected, ConnectionError> {
         let network = source.load(now())?;
-        let config = tls::client_config(&network)?;
+        let config = tls::client_config(&network, &own)?;
         let address = network.entry.address.clone();
         let stream = match timeout(CONNECT_LIMIT, TcpStream::connect(&address)).await {
             Ok(Ok(stream)) => stream,
@@ -75,7 +79,7 @@ impl Connection {
         };
         stream.set_nodelay(true)?;
         let connector = TlsConnector::from(Arc::new(config));
-        let handshake = connector.connect(tls::server_name(), stream);
+        let handshake = connector.connect(tls::server_name(tls::SERVER_NAME), stream);
         let stream = timeout(CONNECT_LIMIT, handshake)
             .await
             .map_err(|_| ConnectionError::NoAnswer(address))?

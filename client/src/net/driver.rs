@@ -1,5 +1,7 @@
 //! The one task of a running client.
 
+mod directory;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -7,17 +9,21 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use talaria_wire::UnixMillis;
-use talaria_wire::control::Refusal;
+use talaria_wire::control::{Farewell, Refusal};
+use talaria_wire::identity::UserName;
 use tokio::time::sleep;
 use tracing::debug;
 
 use super::backoff::Backoff;
 use super::connection::{Connected, Connection, ConnectionError, Frame};
+use super::identity::{Page, ServiceError};
 use super::{BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent, now};
+use crate::account::Credentials;
 use crate::client::{Action, Change, Client, CloseReason};
 use crate::contact::Contact;
 use crate::notice::Notice;
 use crate::store::{Home, NetworkSource};
+use directory::{Following, follow};
 
 /// Inputs that share a commit.
 const INPUTS_AT_ONCE: usize = 256;
@@ -34,6 +40,7 @@ enum Link {
 enum Happened {
     Connected(Box<Connected>),
     Frame(Frame),
+    Pages(Result<Vec<Page>, ServiceError>),
     Broken(ConnectionError),
     Timeout,
     Input(usize),
@@ -48,6 +55,13 @@ struct Driver {
     ports: Ports,
     source: NetworkSource,
     link: Link,
+    /// Who is talked to.
+    partner: UserName,
+    following: Following,
+    /// The partner's key has changed, or the partner has gone: nothing is sent.
+    held_back: bool,
+    /// It was told that the directory contradicts itself.
+    contradicted: bool,
     backoff: Backoff,
     inputs: Vec<Input>,
     input_open: bool,
@@ -69,8 +83,10 @@ pub async fn run(
 ) -> Result<Summary, RunError> {
     let source = home.network_source()?;
     let network = source.load(now())?;
-    super::client_config(&network)?;
+    let credentials = home.credentials()?;
+    super::client_config(&network, &credentials)?;
     home.remember(&contact)?;
+    let partner = contact.name.clone();
     // The client counts anew in every run.
     home.commit(&[Change::IdlePairsUnmet(0)])?;
     let state = home.conversation(&contact.key)?;
@@ -78,7 +94,8 @@ pub async fn run(
     client.go_beyond_budget(when_spent == WhenSpent::GoOn);
     client.open(contact, state);
     let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
-    let link = Link::Coming(connect(&source, Duration::ZERO));
+    let link = Link::Coming(connect(&source, credentials, Duration::ZERO));
+    let following = follow(&source, home.directory()?.entries(), Some(Duration::ZERO));
     let driver = Driver {
         home,
         client,
@@ -86,6 +103,10 @@ pub async fn run(
         ports,
         source,
         link,
+        partner,
+        following,
+        held_back: false,
+        contradicted: false,
         backoff: Backoff::default(),
         inputs: Vec::new(),
         input_open: true,
@@ -95,11 +116,11 @@ pub async fn run(
     driver.drive().await
 }
 
-fn connect(source: &NetworkSource, after: Duration) -> Connecting {
+fn connect(source: &NetworkSource, own: Credentials, after: Duration) -> Connecting {
     let source = source.clone();
     Box::pin(async move {
         sleep(after).await;
-        Connection::open(source).await
+        Connection::open(source, own).await
     })
 }
 
@@ -112,7 +133,7 @@ impl Driver {
             }
             match self.wait().await {
                 Happened::Stopped => break,
-                happened => self.take_in(happened),
+                happened => self.take_in(happened)?,
             }
         }
         self.part().await
@@ -125,11 +146,12 @@ impl Driver {
         let inputs = &mut self.inputs;
         tokio::select! {
             happened = next(&mut self.link) => happened,
+            pages = &mut self.following => Happened::Pages(pages),
             () = sleep_until(deadline) => Happened::Timeout,
             n = self.ports.input.recv_many(inputs, INPUTS_AT_ONCE), if takes_input => {
                 Happened::Input(n)
             }
-            seq = self.ports.shown.recv(), if self.shown_open => Happened::Shown(seq),
+            number = self.ports.shown.recv(), if self.shown_open => Happened::Shown(number),
             _ = &mut self.ports.stop => Happened::Stopped,
         }
     }
@@ -138,7 +160,7 @@ impl Driver {
         self.client.conversation().map_or(0, |state| state.next_seq - state.acked)
     }
 
-    fn take_in(&mut self, happened: Happened) {
+    fn take_in(&mut self, happened: Happened) -> Result<(), RunError> {
         match happened {
             Happened::Connected(connected) => {
                 let Connected { connection, network } = *connected;
@@ -149,20 +171,22 @@ impl Driver {
             Happened::Frame(Frame { kind, body }) => {
                 let taken = self.client.handle_frame(now(), kind, &body, &mut self.rng);
                 if let Err(error) = taken {
-                    self.disconnect(&error.to_string());
+                    self.disconnect(&error.to_string())?;
                 }
             }
-            Happened::Broken(error) => self.disconnect(&error.to_string()),
+            Happened::Pages(pages) => self.take_pages(pages)?,
+            Happened::Broken(error) => self.disconnect(&error.to_string())?,
             Happened::Timeout => self.client.handle_timeout(now(), &mut self.rng),
             Happened::Input(0) => self.input_open = false,
-            Happened::Input(_) => self.take_inputs(),
-            Happened::Shown(Some(seq)) => self.client.shown(seq),
+            Happened::Input(_) => self.take_inputs()?,
+            Happened::Shown(Some(number)) => self.client.shown(number),
             Happened::Shown(None) => self.shown_open = false,
             Happened::Stopped => {}
         }
+        Ok(())
     }
 
-    fn take_inputs(&mut self) {
+    fn take_inputs(&mut self) -> Result<(), RunError> {
         for input in std::mem::take(&mut self.inputs) {
             match input {
                 Input::Say(text) => {
@@ -172,8 +196,10 @@ impl Driver {
                 }
                 Input::End => self.client.end(),
                 Input::Leave => self.client.leave(),
+                Input::AcceptKey => self.accept_key()?,
             }
         }
+        Ok(())
     }
 
     /// Executes what the client has decided, in its order.
@@ -182,23 +208,27 @@ impl Driver {
             match action {
                 // SQLite blocks this task for a moment; it has nothing to do without the commit.
                 Action::Commit(changes) => self.home.commit(&changes)?,
-                Action::Send(frame) => self.send(&frame).await,
+                Action::Send(frame) => self.send(&frame).await?,
                 Action::Notify(notice) => self.notify(notice),
                 Action::Close(CloseReason::Refused(
                     reason @ (Refusal::Version | Refusal::Network | Refusal::Forked),
                 )) => return Err(RunError::Refused(reason)),
-                Action::Close(reason) => self.disconnect(&reason.to_string()),
+                Action::Close(CloseReason::Goodbye(
+                    reason @ (Farewell::Replaced | Farewell::Superseded | Farewell::Disabled),
+                )) => return Err(RunError::SentAway(reason)),
+                Action::Close(reason) => self.disconnect(&reason.to_string())?,
             }
         }
         Ok(())
     }
 
-    async fn send(&mut self, frame: &[u8]) {
+    async fn send(&mut self, frame: &[u8]) -> Result<(), RunError> {
         if let Link::Up(connection) = &mut self.link
             && let Err(error) = connection.write(frame).await
         {
-            self.disconnect(&error.to_string());
+            self.disconnect(&error.to_string())?;
         }
+        Ok(())
     }
 
     fn notify(&mut self, notice: Notice) {
@@ -215,14 +245,15 @@ impl Driver {
         let _ = self.ports.output.send(event);
     }
 
-    fn disconnect(&mut self, reason: &str) {
+    fn disconnect(&mut self, reason: &str) -> Result<(), RunError> {
         if let Link::Up(_) = self.link {
             self.client.handle_disconnected(now());
         }
         let retry_in = self.backoff.next(&mut self.rng);
         debug!(reason, ?retry_in, "no connection");
-        self.link = Link::Coming(connect(&self.source, retry_in));
+        self.link = Link::Coming(connect(&self.source, self.home.credentials()?, retry_in));
         self.show(Event::Disconnected { reason: reason.to_owned(), retry_in });
+        Ok(())
     }
 
     /// The end: what was taken over is committed, what was shown is marked.
@@ -235,12 +266,12 @@ impl Driver {
             self.inputs.push(input);
         }
         if !self.finished {
-            self.take_inputs();
+            self.take_inputs()?;
         }
         self.execute().await?;
         self.ports.output = tokio::sync::mpsc::unbounded_channel().0;
-        while let Some(seq) = self.ports.shown.recv().await {
-            self.client.shown(seq);
+        while let Some(number) = self.ports.shown.recv().await {
+            self.client.shown(number);
             self.execute().await?;
         }
         let state = self.client.conversation();

@@ -1,21 +1,20 @@
 //! A running client against an entry that is only as good as it has to be.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use talaria_wire::Round;
 use talaria_wire::control::Control;
-use talaria_wire::crypto::OnionSecret;
+use talaria_wire::crypto::{IdentitySecret, OnionSecret};
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Submission, submission_len,
 };
-use talaria_wire::network_file::{EntryInfo, HopInfo, Network, NetworkFile, Terms, Validity};
+use talaria_wire::identity::UserName;
+use talaria_wire::network_file::{
+    EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, Terms, Validity,
+};
 use talaria_wire::params::PROTOCOL_VERSION;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,53 +24,50 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::*;
-use crate::contact::Name;
+use crate::account::tests::service::{self, Service};
+use crate::contact::Contact;
 use crate::identity::tests::{epoch_keys, identity};
-use crate::store::Home;
+use talaria_wire::control::Farewell;
+use talaria_wire::identity::directory::Cause;
+
+mod account;
+mod listener;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A certificate authority, and the entry that it signed.
+/// An entry, and the identity service whose authority has signed it.
 struct Entry {
-    ca_pem: String,
+    service: listener::Shared,
+    service_address: String,
     acceptor: TlsAcceptor,
     listener: TcpListener,
 }
 
 impl Entry {
     async fn new() -> Self {
-        let ca_key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca_pem = params.self_signed(&ca_key).unwrap().pem();
-        let issuer = Issuer::new(params, ca_key);
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![SERVER_NAME.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        let service = Arc::new(Mutex::new(Service::new(1)));
+        service.lock().unwrap().now_s = now().0 / 1000 - 10;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self { ca_pem, acceptor: TlsAcceptor::from(Arc::new(config)), listener }
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(listener::serve(service.clone(), listener));
+        Self::of(service, address).await
     }
 
-    /// A network file that names this entry, with the authority of `ca_pem`.
-    fn network_file(&self, dir: &TempDir, ca_pem: &str) -> PathBuf {
-        let [own, hop_own] = [8, 9].map(|seed| identity(seed, "x").0.secret);
-        let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap();
+    async fn of(service: listener::Shared, service_address: String) -> Self {
+        let acceptor = listener::acceptor(&service.lock().unwrap(), SERVER_NAME, Some(ALPN), true);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { service, service_address, acceptor, listener }
+    }
+
+    /// A network file that names this entry, with the authority and the service of another one.
+    fn network_file(&self, dir: &TempDir, authority: &Self) -> PathBuf {
+        let [own, hop_own] = [8, 9].map(|seed| identity(seed, "xxx").0.secret);
+        let mut service = authority.service.lock().unwrap();
         let info = EntryInfo {
             operator: "Eve".to_owned(),
             address: self.listener.local_addr().unwrap().to_string(),
             identity: *own.public(),
-            ca,
+            ca: service.ca(),
         };
         let hop = HopInfo {
             operator: "Harry".to_owned(),
@@ -80,12 +76,21 @@ impl Entry {
         };
         let until = UnixMillis(now().0 / 1000 * 1000 + 3_600_000);
         let validity = Validity { from: UnixMillis(0), until };
-        let mut file = NetworkFile::new(Terms::first("test", validity, info, vec![hop])).unwrap();
+        let key = *service.head_key.public();
+        let identity = IdentityInfo { address: authority.service_address.clone(), key };
+        let terms = Terms::first("test", validity, info, identity, vec![hop]);
+        let mut file = NetworkFile::new(terms).unwrap();
         file.sign(&own);
         file.sign(&hop_own);
         let path = dir.path().join("network.toml");
         std::fs::write(&path, file.to_toml()).unwrap();
+        service.network = self.network(&path).id();
         path
+    }
+
+    fn network(&self, file: &Path) -> Network {
+        let text = std::fs::read_to_string(file).unwrap();
+        NetworkFile::parse(&text).unwrap().verify(now(), None).unwrap()
     }
 
     async fn accept(&self) -> std::io::Result<TlsStream<TcpStream>> {
@@ -101,7 +106,7 @@ impl Entry {
         assert_eq!(Control::decode(&body), Ok(Control::hello(&network.version())));
         let welcome = Control::Welcome { protocol: PROTOCOL_VERSION };
         stream.write_all(&welcome.to_frame()).await.unwrap();
-        let (own, hop) = (identity(9, "x").0.secret, OnionSecret::from_bytes(&[5; 32]));
+        let (own, hop) = (identity(9, "xxx").0.secret, OnionSecret::from_bytes(&[5; 32]));
         let present = Round::at(now(), network.period_ms);
         let keys = epoch_keys(network, &own, &hop, present);
         stream.write_all(&keys).await.unwrap();
@@ -128,17 +133,30 @@ struct Person {
 }
 
 impl Person {
-    fn start(dir: &TempDir, network_file: &std::path::Path) -> Self {
+    async fn start(dir: &TempDir, network_file: &Path) -> Self {
+        Self::start_after(dir, network_file, |_, _| {}).await
+    }
+
+    /// Something happens between meeting the partner and talking.
+    async fn start_after(
+        dir: &TempDir,
+        network_file: &Path,
+        happens: impl FnOnce(&Contact, IdentitySecret),
+    ) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let name = Name::new("Alice").unwrap();
+        let bob = dir.path().join("bob");
+        let bob = account::register(&bob, network_file, "bob", &mut rng).await.unwrap();
+        let secret_of_bob = bob.identity().unwrap().secret;
         let home = dir.path().join("home");
-        let home = Home::create(&home, network_file, name, now(), &mut rng).unwrap();
+        let home = account::register(&home, network_file, "alice", &mut rng).await;
+        let mut home = home.unwrap();
+        let bob = home.meet(&UserName::new("bob").unwrap()).unwrap().contact;
+        happens(&bob, secret_of_bob);
         let (input, input_end) = mpsc::channel(8);
         let (shown, shown_end) = mpsc::unbounded_channel();
         let (output, events) = mpsc::unbounded_channel();
         let (stop, stop_end) = oneshot::channel();
         let ports = Ports { input: input_end, shown: shown_end, output, stop: stop_end };
-        let bob = identity(2, "Bob").0.contact();
         let run = tokio::spawn(run(home, bob, WhenSpent::Stop, ports));
         Self { events, shown, input, stop, run }
     }
@@ -166,10 +184,10 @@ impl Person {
 async fn every_round_gets_one_submission_and_lost_connections_come_back() {
     let dir = TempDir::new().unwrap();
     let entry = Entry::new().await;
-    let file = entry.network_file(&dir, &entry.ca_pem);
+    let file = entry.network_file(&dir, &entry);
     let text = std::fs::read_to_string(&file).unwrap();
     let network = NetworkFile::parse(&text).unwrap().verify(now(), None).unwrap();
-    let mut person = Person::start(&dir, &file);
+    let mut person = Person::start(&dir, &file).await;
     person.input.send(Input::Say("hello".to_owned())).await.unwrap();
     let first = Round::at(now(), network.period_ms);
     for attempt in 0..2 {
@@ -197,8 +215,8 @@ async fn an_entry_of_another_authority_is_not_talked_to() {
     let dir = TempDir::new().unwrap();
     let entry = Entry::new().await;
     let other = Entry::new().await;
-    let file = entry.network_file(&dir, &other.ca_pem);
-    let mut person = Person::start(&dir, &file);
+    let file = entry.network_file(&dir, &other);
+    let mut person = Person::start(&dir, &file).await;
     assert!(timeout(LIMIT, entry.accept()).await.unwrap().is_err());
     let refused = |event: &Event| {
         matches!(event, Event::Disconnected { reason, .. }
@@ -211,21 +229,22 @@ async fn an_entry_of_another_authority_is_not_talked_to() {
 #[tokio::test]
 async fn a_new_version_of_the_network_file_is_taken_while_the_client_runs() {
     let dir = TempDir::new().unwrap();
-    let [old, new] = [Entry::new().await, Entry::new().await];
-    let file = old.network_file(&dir, &old.ca_pem);
+    let old = Entry::new().await;
+    let new = Entry::of(old.service.clone(), old.service_address.clone()).await;
+    let file = old.network_file(&dir, &old);
     let read = || NetworkFile::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let first = read().verify(now(), None).unwrap();
-    let mut person = Person::start(&dir, &file);
+    let mut person = Person::start(&dir, &file).await;
     let mut stream = old.welcome(&first).await;
     person.wait_for(|e| matches!(e, Event::Notice(Notice::Ready { .. }))).await;
 
     // Another entry, and two lanes instead of one.
-    new.network_file(&dir, &new.ca_pem);
+    new.network_file(&dir, &old);
     let mut terms = first.known().next_terms();
     (terms.entry, terms.lanes) = (read().terms().entry.clone(), 2);
     let mut second = NetworkFile::new(terms).unwrap();
     for seed in [8, 9] {
-        second.sign(&identity(seed, "x").0.secret);
+        second.sign(&identity(seed, "xxx").0.secret);
     }
     std::fs::write(&file, second.to_toml()).unwrap();
     let second = second.verify(now(), Some(first.known())).unwrap();
@@ -244,10 +263,10 @@ async fn a_new_version_of_the_network_file_is_taken_while_the_client_runs() {
 async fn a_client_with_an_old_file_says_so_and_comes_back() {
     let dir = TempDir::new().unwrap();
     let entry = Entry::new().await;
-    let file = entry.network_file(&dir, &entry.ca_pem);
+    let file = entry.network_file(&dir, &entry);
     let text = std::fs::read_to_string(&file).unwrap();
     let network = NetworkFile::parse(&text).unwrap().verify(now(), None).unwrap();
-    let mut person = Person::start(&dir, &file);
+    let mut person = Person::start(&dir, &file).await;
     let mut stream = timeout(LIMIT, entry.accept()).await.unwrap().unwrap();
     read_frame(&mut stream, &network).await;
     let refused = Control::Refused { reason: Refusal::Outdated };
@@ -256,4 +275,52 @@ async fn a_client_with_an_old_file_says_so_and_comes_back() {
     person.wait_for(told).await;
     entry.welcome(&network).await;
     person.stop().await;
+}
+
+#[tokio::test]
+async fn a_partner_with_another_key_gets_nothing_before_it_is_accepted() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    let file = entry.network_file(&dir, &entry);
+    let network = entry.network(&file);
+    let mut person = Person::start_after(&dir, &file, |bob, old| {
+        let mut service = entry.service.lock().unwrap();
+        let new = identity(70, "bob").0.secret;
+        service.enter(&bob.name, Cause::Rotated, &new, Some(&old));
+    })
+    .await;
+    let _stream = entry.welcome(&network).await;
+    person.wait_for(|e| matches!(e, Event::KeyChanged { verified: false, .. })).await;
+    person.input.send(Input::AcceptKey).await.unwrap();
+    person.wait_for(|e| matches!(e, Event::KeyAccepted)).await;
+    person.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_sent_away_does_not_come_back() {
+    for reason in [Farewell::Replaced, Farewell::Superseded, Farewell::Disabled] {
+        let dir = TempDir::new().unwrap();
+        let entry = Entry::new().await;
+        let file = entry.network_file(&dir, &entry);
+        let person = Person::start(&dir, &file).await;
+        let mut stream = entry.welcome(&entry.network(&file)).await;
+        stream.write_all(&Control::Goodbye { reason }.to_frame()).await.unwrap();
+        let ended = timeout(LIMIT, person.run).await.unwrap().unwrap();
+        assert!(matches!(ended, Err(RunError::SentAway(why)) if why == reason));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_sees_the_certificate_that_was_issued() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    let file = entry.network_file(&dir, &entry);
+    let person = Person::start(&dir, &file).await;
+    let stream = entry.welcome(&entry.network(&file)).await;
+    let (_, tls) = stream.get_ref();
+    let shown = crate::account::hash_of(&tls.peer_certificates().unwrap()[0]);
+    let service = entry.service.lock().unwrap();
+    let alice = service.entries.iter().find(|e| e.name.as_str() == "alice").unwrap();
+    assert_eq!(alice.certificate_hash, shown);
+    drop(person);
 }

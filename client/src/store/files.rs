@@ -37,6 +37,14 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> 
     replace(path, bytes).map_err(failed("write", path))
 }
 
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), HomeError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A running client and a command may write the same file.
     let new = path.with_extension(format!("{}.new", std::process::id()));

@@ -10,14 +10,14 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use talaria_wire::crypto::IdentityPublic;
-use talaria_wire::crypto::identity::IDENTITY_PUBLIC_LEN;
+use rand::{CryptoRng, RngExt};
 
 use super::HomeError;
 use super::files;
 
 const MARK_FILE: &str = "shown";
-const MARK_LEN: usize = IDENTITY_PUBLIC_LEN + 5;
+const TAG_LEN: usize = 16;
+const MARK_LEN: usize = TAG_LEN + 5;
 
 /// How far the showing of a text has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,39 +27,59 @@ pub(super) enum Step {
     Done = 2,
 }
 
+/// What hides of whom, and of how many texts, the file speaks. It is in the database only, and
+/// another one in every run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Disguise {
+    pub(super) tag: [u8; TAG_LEN],
+    pub(super) mask: u32,
+}
+
+impl Disguise {
+    pub(super) fn draw(rng: &mut impl CryptoRng) -> Self {
+        Self { tag: rng.random(), mask: rng.random() }
+    }
+}
+
 /// Marks what is shown of one conversation.
 #[derive(Debug)]
 pub struct ShownMark {
     file: File,
-    partner: IdentityPublic,
+    disguise: Disguise,
+}
+
+/// Removes the file.
+pub(super) fn remove(dir: &Path) -> Result<(), HomeError> {
+    files::remove(&dir.join(MARK_FILE))
 }
 
 impl ShownMark {
-    pub(super) fn open(dir: &Path, partner: IdentityPublic) -> Result<Self, HomeError> {
-        Ok(Self { file: files::open_private(&dir.join(MARK_FILE))?, partner })
+    pub(super) fn open(dir: &Path, disguise: Disguise) -> Result<Self, HomeError> {
+        Ok(Self { file: files::open_private(&dir.join(MARK_FILE))?, disguise })
     }
 
-    /// The text with this `seq` ([`Notice::Message`](crate::Notice)) is about to be shown, and
+    /// The text with this `number` ([`Notice::Message`](crate::Notice)) is about to be shown, and
     /// all before it have been.
     ///
     /// # Errors
     /// An I/O error; the text may be shown again after a kill then, and nothing worse.
-    pub fn begin(&self, seq: u32) -> io::Result<()> {
-        self.write(seq, Step::Begun)
+    pub fn begin(&self, number: u32) -> io::Result<()> {
+        self.write(number, Step::Begun)
     }
 
-    /// The text with this `seq` has been shown.
+    /// The text with this `number` has been shown.
     ///
     /// # Errors
     /// An I/O error; after a kill nobody knows then whether it was shown.
-    pub fn done(&self, seq: u32) -> io::Result<()> {
-        self.write(seq, Step::Done)
+    pub fn done(&self, number: u32) -> io::Result<()> {
+        self.write(number, Step::Done)
     }
 
-    fn write(&self, seq: u32, step: Step) -> io::Result<()> {
+    fn write(&self, number: u32, step: Step) -> io::Result<()> {
         let mut bytes = [0; MARK_LEN];
-        bytes[..IDENTITY_PUBLIC_LEN].copy_from_slice(&self.partner.to_bytes());
-        bytes[IDENTITY_PUBLIC_LEN..MARK_LEN - 1].copy_from_slice(&seq.to_be_bytes());
+        let number = number.wrapping_add(self.disguise.mask);
+        bytes[..TAG_LEN].copy_from_slice(&self.disguise.tag);
+        bytes[TAG_LEN..MARK_LEN - 1].copy_from_slice(&number.to_be_bytes());
         bytes[MARK_LEN - 1] = step as u8;
         let mut file = &self.file;
         file.seek(SeekFrom::Start(0))?;
@@ -72,14 +92,15 @@ impl ShownMark {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(0)).ok()?;
         file.read_exact(&mut bytes).ok()?;
-        let (partner, rest) = bytes.split_first_chunk()?;
-        let (seq, step) = rest.split_first_chunk()?;
+        let (tag, rest) = bytes.split_first_chunk()?;
+        let (number, step) = rest.split_first_chunk()?;
         let step = match *step {
             [1] => Step::Begun,
             [2] => Step::Done,
             _ => return None,
         };
-        (*partner == self.partner.to_bytes()).then(|| (u32::from_be_bytes(*seq), step))
+        let number = u32::from_be_bytes(*number).wrapping_sub(self.disguise.mask);
+        (*tag == self.disguise.tag).then_some((number, step))
     }
 }
 
@@ -88,27 +109,20 @@ mod tests {
     use super::*;
     use chacha20::ChaCha20Rng;
     use rand::SeedableRng;
-    use talaria_wire::crypto::IdentitySecret;
 
     #[test]
-    fn the_last_mark_of_the_conversation_is_found_again() {
+    fn the_last_mark_is_found_again_and_says_nothing_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let partner = *IdentitySecret::generate(&mut rng).public();
-        let bob = || ShownMark::open(folder.path(), partner).unwrap();
-        assert_eq!(bob().last(), None);
-        bob().begin(7).unwrap();
-        assert_eq!(bob().last(), Some((7, Step::Begun)));
-        bob().done(7).unwrap();
-        assert_eq!(bob().last(), Some((7, Step::Done)));
-    }
-
-    #[test]
-    fn a_mark_of_another_conversation_does_not_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let [bob, carol] = [(); 2].map(|()| *IdentitySecret::generate(&mut rng).public());
-        ShownMark::open(folder.path(), bob).unwrap().done(3).unwrap();
-        assert_eq!(ShownMark::open(folder.path(), carol).unwrap().last(), None);
+        let [own, other] = [(); 2].map(|()| Disguise::draw(&mut rng));
+        let mark = || ShownMark::open(folder.path(), own.clone()).unwrap();
+        assert_eq!(mark().last(), None);
+        mark().begin(7).unwrap();
+        assert_eq!(mark().last(), Some((7, Step::Begun)));
+        mark().done(7).unwrap();
+        assert_eq!(mark().last(), Some((7, Step::Done)));
+        let bytes = std::fs::read(folder.path().join(MARK_FILE)).unwrap();
+        assert!(!bytes.windows(4).any(|bytes| bytes == 7u32.to_be_bytes()));
+        assert_eq!(ShownMark::open(folder.path(), other).unwrap().last(), None);
     }
 }

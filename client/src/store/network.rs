@@ -30,6 +30,21 @@ pub struct NetworkSource {
 }
 
 impl NetworkSource {
+    /// The network of a home that may be locked; the network file of the home says which it is.
+    ///
+    /// # Errors
+    /// [`HomeError::NoNetwork`] if it has none.
+    pub fn of_home(dir: &Path) -> Result<Self, HomeError> {
+        let copy = dir.join(NETWORK_FILE);
+        if !copy.exists() {
+            return Err(HomeError::NoNetwork);
+        }
+        let known = read_file(&copy)?.into_known();
+        let known = known.map_err(|error| failed(&copy, error.into()))?;
+        let origin = super::AccountFile::read(dir).ok().and_then(|file| file.network_file);
+        Ok(Self::new(dir, known.version().network, origin))
+    }
+
     pub(super) fn new(dir: &Path, id: NetworkId, origin: Option<PathBuf>) -> Self {
         Self { id, copy: dir.join(NETWORK_FILE), lock: dir.join(LOCK_FILE), origin }
     }
@@ -68,17 +83,11 @@ impl NetworkSource {
     }
 
     /// Takes the version in `file`, if it may follow upon the one that is known.
-    pub(super) fn update(&self, file: &Path, now: UnixMillis) -> Result<Network, HomeError> {
+    fn update(&self, file: &Path, now: UnixMillis) -> Result<Network, HomeError> {
         let _held = self.hold()?;
         let known = self.known()?;
         let network = read(file, now, Some(&known))?;
         self.keep(network, &known)
-    }
-
-    /// Takes another network, whatever was there.
-    pub(super) fn replace(&self, network: &Network) -> Result<(), HomeError> {
-        let _held = self.hold()?;
-        files::write_private(&self.copy, network.file().to_toml().as_bytes())
     }
 
     fn keep(&self, network: Network, known: &Known) -> Result<Network, HomeError> {
@@ -89,18 +98,39 @@ impl NetworkSource {
     }
 
     fn hold(&self) -> Result<File, HomeError> {
-        let file = files::open_private(&self.lock)?;
-        file.lock().map_err(files::failed("lock", &self.lock))?;
-        Ok(file)
+        hold_file(&self.lock)
     }
 }
 
-/// Reads and verifies a network file.
-pub(super) fn read(
-    path: &Path,
-    now: UnixMillis,
-    known: Option<&Known>,
-) -> Result<Network, HomeError> {
+/// Keeps other processes from changing the plain files of a home, until it is dropped.
+pub(super) fn hold(dir: &Path) -> Result<File, HomeError> {
+    hold_file(&dir.join(LOCK_FILE))
+}
+
+fn hold_file(path: &Path) -> Result<File, HomeError> {
+    let file = files::open_private(path)?;
+    file.lock().map_err(files::failed("lock", path))?;
+    Ok(file)
+}
+
+/// Takes another version of the network file into a home, also while it is locked or another
+/// process uses it: that one goes on with it from its next connection on. Later versions are
+/// looked for where this one lies.
+///
+/// # Errors
+/// [`HomeError`] if it does not follow upon the version that is known; the home is as before then.
+pub fn update(dir: &Path, file: &Path, now: UnixMillis) -> Result<Network, HomeError> {
+    let network = NetworkSource::of_home(dir)?.update(file, now)?;
+    let origin = super::absolute(file);
+    super::AccountFile::change(dir, |account| account.network_file = origin)?;
+    Ok(network)
+}
+
+/// Reads and verifies a network file, which has to follow upon `known` if there is one.
+///
+/// # Errors
+/// [`HomeError::Network`], [`HomeError::Elsewhere`] or that it cannot be read.
+pub fn read(path: &Path, now: UnixMillis, known: Option<&Known>) -> Result<Network, HomeError> {
     let network = read_file(path)?.verify(now, known);
     network.map_err(|error| match error {
         VerifyError::OtherNetwork(name) => HomeError::Elsewhere { path: path.to_owned(), name },

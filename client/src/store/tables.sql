@@ -2,11 +2,21 @@
 CREATE TABLE local (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     name TEXT NOT NULL,
-    created INTEGER NOT NULL,
+    secret BLOB NOT NULL,
+    certificate BLOB NOT NULL,
+    -- A key that is to replace it, while nobody knows whether the service has taken it.
+    prepared BLOB,
+    -- When this home began, or its key, by the directory, in seconds since 1970.
+    since_s INTEGER NOT NULL,
     network BLOB NOT NULL,
-    network_path TEXT,
     last_round INTEGER,
     idle_pairs_unmet INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- The copy of the directory, checked before it came here.
+CREATE TABLE directory (
+    position INTEGER PRIMARY KEY,
+    entry BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE contact (
@@ -14,11 +24,14 @@ CREATE TABLE contact (
     key BLOB NOT NULL UNIQUE,
     name TEXT NOT NULL UNIQUE,
     created INTEGER NOT NULL,
-    network BLOB NOT NULL,
+    verified INTEGER NOT NULL DEFAULT 0,
+    -- The round in which the session began that the numbers below belong to.
+    start INTEGER,
     next_seq INTEGER NOT NULL DEFAULT 0,
     next_message INTEGER NOT NULL DEFAULT 0,
     acked INTEGER NOT NULL DEFAULT 0,
     received INTEGER NOT NULL DEFAULT 0,
+    texts INTEGER NOT NULL DEFAULT 0,
     begun INTEGER NOT NULL DEFAULT 0,
     self_ended INTEGER NOT NULL DEFAULT 0,
     partner_ended INTEGER NOT NULL DEFAULT 0,
@@ -26,7 +39,10 @@ CREATE TABLE contact (
     partial_count INTEGER,
     partial_have INTEGER,
     charged INTEGER NOT NULL DEFAULT 0,
-    budget_warned INTEGER NOT NULL DEFAULT 0
+    budget_warned INTEGER NOT NULL DEFAULT 0,
+    -- What the file of the shown mark says, and to whom it belongs, only this row tells.
+    mark_tag BLOB,
+    mark_mask INTEGER
 ) STRICT;
 
 -- The partner's text that is under way.
@@ -49,13 +65,23 @@ CREATE TABLE outgoing (
     PRIMARY KEY (contact, first_seq)
 ) STRICT, WITHOUT ROWID;
 
+-- The newest texts of the partner, which may come again in a new session.
+CREATE TABLE recent (
+    contact INTEGER NOT NULL REFERENCES contact ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    sent_ms INTEGER NOT NULL,
+    PRIMARY KEY (contact, number)
+) STRICT, WITHOUT ROWID;
+
 -- What has arrived and has not been shown.
 CREATE TABLE unshown (
     contact INTEGER NOT NULL REFERENCES contact ON DELETE CASCADE,
+    number INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     message_id INTEGER NOT NULL,
     text TEXT NOT NULL,
     sent_ms INTEGER NOT NULL,
     round INTEGER NOT NULL,
-    PRIMARY KEY (contact, seq)
+    PRIMARY KEY (contact, number)
 ) STRICT, WITHOUT ROWID;

@@ -86,16 +86,23 @@ impl Display {
         &mut self,
         entry: Option<SocketAddr>,
         hops: &[(HopIndex, SocketAddr)],
+        identity: Option<SocketAddr>,
         file: &Path,
         network: Option<&Network>,
     ) {
         self.has_entry = entry.is_some();
         if self.json {
-            object("ready", ready_object(entry, hops, file, network));
-            return;
+            let mut fields = ready_object(entry, hops, file, network);
+            if let Some(identity) = identity {
+                fields["identity_address"] = json!(identity);
+            }
+            return object("ready", fields);
         }
         if let Some(entry) = entry {
             line(&format!("Ready for clients on {entry}."));
+        }
+        if let Some(identity) = identity {
+            line(&format!("Identity service on {identity}."));
         }
         for (place, address) in hops {
             line(&format!("Hop {place} on {address}."));

@@ -74,7 +74,7 @@ pub(super) struct NewArgs {
 pub(super) struct NextArgs {
     /// The version that all have signed.
     file: PathBuf,
-    /// Replace the entry by the one in this public part.
+    /// Replace the entry by the one in this public part, and the identity service with it.
     #[arg(long, value_name = "FILE")]
     entry: Option<PathBuf>,
     /// Replace hop N (from 1) by the one in this public part.
@@ -164,9 +164,10 @@ pub(super) fn run(command: Command, as_json: bool) -> Result<(), Failure> {
 }
 
 fn new(args: &NewArgs, as_json: bool) -> Result<(), Failure> {
-    let entry = read_public_part(&args.entry)?.into_entry().map_err(in_file(&args.entry))?;
+    let (entry, identity) =
+        read_public_part(&args.entry)?.into_entry().map_err(in_file(&args.entry))?;
     let hops = args.hop.iter().map(|path| read_hop(path)).collect::<Result<_, _>>()?;
-    let mut terms = Terms::first("talaria", args.settings.validity(now()), entry, hops);
+    let mut terms = Terms::first("talaria", args.settings.validity(now()), entry, identity, hops);
     if let Some(period) = args.period {
         terms.period_ms = u64::try_from(period.as_millis())?.try_into()?;
     }
@@ -179,7 +180,8 @@ fn next(args: &NextArgs, as_json: bool) -> Result<(), Failure> {
     let mut terms = known.next_terms();
     terms.validity = args.settings.validity(now());
     if let Some(path) = &args.entry {
-        terms.entry = read_public_part(path)?.into_entry().map_err(in_file(path))?;
+        (terms.entry, terms.identity) =
+            read_public_part(path)?.into_entry().map_err(in_file(path))?;
     }
     for pair in args.replace.chunks_exact(2) {
         let place = place(pair[0].parse().unwrap_or(0), terms.hops.len())?;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use talaria_mixnet::config::Config;
 use talaria_mixnet::keys;
 use talaria_mixnet::net::probe::{Vantage, look_onward, own_entry, own_hop};
-use talaria_mixnet::network::now;
+use talaria_mixnet::network::{Memory, NetworkError, now};
 use talaria_mixnet::probe::diagnosis::{Check, Servers, Verdict, at_fault};
 use talaria_mixnet::server::Roles;
-use talaria_wire::network_file::{Network, show_time};
+use talaria_wire::network_file::{Known, Network, show_time};
 
 use super::Failure;
 use super::display::{line, object};
@@ -84,6 +84,13 @@ impl Loaded {
         json!({ "network": self.network.id().to_string(), "sequence": self.network.version().sequence })
     }
 
+    /// The version of the network file that the entry ran with last.
+    fn kept(&self) -> Result<Option<Known>, NetworkError> {
+        let entry = self.config.entry.as_ref();
+        let memory = entry.map(|entry| Memory::new(&entry.state));
+        memory.map_or(Ok(None), |memory| memory.known(self.network.id()))
+    }
+
     /// The files that show the own keys, in the order of the vantages.
     fn identities(&self) -> impl Iterator<Item = &PathBuf> {
         let entry = self.config.entry.iter().map(|entry| &entry.identity);
@@ -101,7 +108,10 @@ async fn look(loaded: &Loaded, args: &ProbeArgs) -> Result<Vec<Check>, Failure> 
         let place = vantage.hop.map(|hop| hop.0);
         let own = servers.at(place).ok_or("the network file does not have this server")?;
         checks.push(match place {
-            None => own_entry(vantage.listen, own, network, args.timeout).await?,
+            None => {
+                let kept = loaded.kept()?;
+                own_entry(vantage.listen, own, network, kept.as_ref(), args.timeout).await?
+            }
             Some(_) => {
                 let key = keys::read_identity(identity)?;
                 own_hop(vantage.listen, own, &key, args.timeout).await?

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use talaria_mixnet::net::shutdown;
 use talaria_mixnet::network::now;
-use talaria_mixnet::server::{Roles, StartError, bind};
+use talaria_mixnet::server::{Listeners, Roles, StartError, bind};
 use talaria_mixnet::setup::{DataFolder, Listen};
 use tokio::net::TcpListener;
 
@@ -20,9 +20,11 @@ pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Fa
     let mut terms = data.prepare(args.wishes())?;
 
     let entry = bind(args.listen).await?;
+    let identity = bind_identity(entry.local_addr()?, &args).await?;
     let hops = bind_hops(entry.local_addr()?, args.listen, terms.hops.len()).await?;
     let addresses = hops.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-    let listen = Listen { entry: entry.local_addr()?, hops: addresses };
+    let listen =
+        Listen { entry: entry.local_addr()?, identity: identity.local_addr()?, hops: addresses };
     args.put_addresses(&mut terms, &listen);
     let network = data.sign(&terms, now())?;
     data.write(&network, &listen)?;
@@ -31,13 +33,27 @@ pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Fa
     }
 
     let roles = Roles::of_network(data.config(&listen), &network)?;
-    let bound = roles.with_listeners(entry, hops);
+    let bound = roles.with_listeners(Listeners { entry, identity, hops }).await?;
     let (entry, hops) = bound.addresses();
-    display.ready(entry, &hops, &data.network_file(), Some(&network));
+    let identity = bound.identity_address();
+    display.ready(entry, &hops, identity, &data.network_file(), Some(&network));
     super::run_bound(bound, display, &network, (trigger, shutdown)).await
 }
 
-/// Hops listen on the loopback interface, on the ports after the entry's; where one of these is
+/// The identity service listens where it is told to, or on the port after the entry's; or, where
+/// that is taken and nobody has asked for it, on a free one, which the network file says.
+async fn bind_identity(entry: SocketAddr, args: &NetworkArgs) -> Result<TcpListener, StartError> {
+    if let Some(address) = args.identity_listen {
+        return bind(address).await;
+    }
+    let wanted = entry.port().checked_add(1).filter(|_| args.listen.port() != 0).unwrap_or(0);
+    match TcpListener::bind((entry.ip(), wanted)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => bind(SocketAddr::new(entry.ip(), 0)).await,
+    }
+}
+
+/// Hops listen on the loopback interface, on the ports from the second after the entry's; where one of these is
 /// taken, or any port will do, on a free one: only this process needs to know.
 async fn bind_hops(
     entry: SocketAddr,
@@ -46,7 +62,7 @@ async fn bind_hops(
 ) -> Result<Vec<TcpListener>, StartError> {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut listeners = Vec::new();
-    for i in (1u16..).take(hops) {
+    for i in (2u16..).take(hops) {
         let wanted = entry.port().checked_add(i).filter(|_| asked.port() != 0).unwrap_or(0);
         let listener = match TcpListener::bind((loopback, wanted)).await {
             Ok(listener) => listener,

@@ -83,6 +83,9 @@ pub enum Ended {
     /// The entry stops.
     #[error("the entry stops")]
     Closing,
+    /// The user may not be here any more, or is here over another connection.
+    #[error(transparent)]
+    Dismissed(Farewell),
 }
 
 /// One connection after its greeting.
@@ -103,6 +106,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
         let ended = self.run().await;
         let farewell = match ended {
             Ended::Closing => Some(Farewell::ShuttingDown),
+            Ended::Dismissed(reason) => Some(reason),
             Ended::Idle => Some(Farewell::Idle),
             Ended::Protocol => Some(Farewell::Protocol),
             Ended::Read(ReadError::Frame(_)) => Some(Farewell::Protocol),
@@ -123,6 +127,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Connection<R, W> {
             buffer.clear();
             let turn = tokio::select! {
                 biased;
+                reason = self.guest.dismissed() => Err(Ended::Dismissed(reason)),
                 news = self.news.recv() => self.take_news(news, &mut buffer),
                 frame = self.frames.next() => match frame {
                     Ok((Kind::Submission, body)) => {

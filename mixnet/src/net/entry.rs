@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use talaria_wire::control::AbortReason;
+use aws_lc_rs::digest::{SHA256, digest};
+use talaria_wire::control::{AbortReason, Refusal};
 use talaria_wire::epoch::{ChainKeys, EpochKeys};
 use talaria_wire::frame::{Accepts, Announcement};
 use talaria_wire::network_file::NetworkVersion;
@@ -20,7 +21,8 @@ use tracing::{debug, info, warn};
 use super::HANDSHAKE;
 use super::clock::Clock;
 use super::connection::{Connection, News, RoundOver, idle_limit};
-use super::door::{Door, Guest};
+use super::door::{CertificateHash, Door, Guest};
+use super::follower::{self, FollowerConfig};
 use super::frames::{FrameReader, write};
 use super::greeting::{GreetingError, answer_hello, read_hello};
 use super::link::{LinkEvent, LinkMessage, Onward, OnwardConfig};
@@ -28,6 +30,7 @@ use super::report::{EntryReport, Report, Reports};
 use super::shutdown::{Shutdown, TaskGuard, Tasks};
 use crate::admission::Seats;
 use crate::entry::{Action, Entry, EntryConfig, Upcoming};
+use crate::members::Members;
 
 /// News that a client may be behind before it is cut off.
 const MAX_BEHIND: usize = 64;
@@ -45,6 +48,8 @@ pub struct EntryNodeConfig {
     pub keys: ChainKeys,
     /// TLS towards clients, see [`tls::entry_config`](super::tls::entry_config).
     pub tls: Arc<rustls::ServerConfig>,
+    /// The identity service, whose directory says who the users are.
+    pub identity: FollowerConfig,
     /// The first hop.
     pub onward: OnwardConfig,
 }
@@ -58,7 +63,10 @@ pub async fn run(
 ) {
     let clock = Clock::start();
     let (news, _) = broadcast::channel(MAX_BEHIND);
-    let door = Arc::new(Door::new(Entry::new(config.entry, clock.now()), clock));
+    let mut members = Members::new(config.network.network, config.identity.key);
+    let kept = follower::open_copy(&config.identity, &mut members);
+    let door = Arc::new(Door::new(Entry::new(config.entry, clock.now()), members, clock));
+    let follower = tokio::spawn(follower::follow(config.identity, door.clone(), kept));
     let tasks = Tasks::new();
     let keys = Arc::new(Mutex::new(config.keys));
     let reception = Arc::new(Reception {
@@ -85,6 +93,7 @@ pub async fn run(
     if timeout(HANDSHAKE, tasks.finished()).await.is_err() {
         debug!("some clients did not take their leave");
     }
+    follower.abort();
     info!("entry stopped");
 }
 
@@ -151,19 +160,31 @@ type Hosted = Connection<ReadHalf<Stream>, WriteHalf<Stream>>;
 impl Reception {
     async fn greet(&self, acceptor: TlsAcceptor, tcp: TcpStream) -> Result<Hosted, GreetingError> {
         tcp.set_nodelay(true)?;
-        let (reader, mut writer) = split(acceptor.accept(tcp).await?);
+        let stream = acceptor.accept(tcp).await?;
+        let certificate = certificate_hash(&stream).ok_or(Refusal::Certificate)?;
+        let (reader, mut writer) = split(stream);
         let mut frames = FrameReader::new(reader, Accepts::FromClient(self.shape));
         let answer = read_hello(&mut frames, &self.network).await?;
+        let answer = match answer {
+            Ok(()) => self.door.await_member(&certificate).await,
+            refused => refused,
+        };
         // Subscribed before there is a place, so that whoever has one hears every announcement, and
         // that the entry stops.
         let news = self.news.subscribe();
-        let answer = answer.and_then(|()| Guest::admit(&self.door));
+        let answer = answer.and_then(|()| Guest::admit(&self.door, &certificate));
         let guest = answer_hello(&mut writer, answer).await?;
         let keys: Vec<u8> = lock(&self.keys).all().flat_map(EpochKeys::to_frame).collect();
         write(&mut writer, &keys).await?;
         let (shape, idle) = (self.shape, self.idle);
         Ok(Connection { guest, shape, idle, frames, writer, news, told: None })
     }
+}
+
+/// The hash of the certificate that a client has shown.
+fn certificate_hash(stream: &Stream) -> Option<CertificateHash> {
+    let certificate = stream.get_ref().1.peer_certificates()?.first()?;
+    digest(&SHA256, certificate).as_ref().try_into().ok()
 }
 
 /// What is remembered of a round for its report.
@@ -220,6 +241,7 @@ impl Rounds {
                 Action::Deliver { round, seats, replies, next } => {
                     self.deliver(round, seats, replies, next);
                 }
+                Action::Close { client, reason } => self.door.close(client, reason),
                 Action::Drained => return true,
             }
         }
@@ -319,3 +341,6 @@ impl Rounds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,8 @@ fn refused(refusal: Refusal) -> LinkState {
         Refusal::Outdated => LinkState::Outdated,
         Refusal::Behind => LinkState::Behind,
         Refusal::Forked => LinkState::Forked,
+        // No entry refuses a link: what is said to clients only does not belong there.
+        Refusal::Certificate | Refusal::Unchecked | Refusal::Disabled => LinkState::Malformed,
         Refusal::Full => LinkState::Full,
         Refusal::ShuttingDown => LinkState::ShuttingDown,
     }

@@ -1,6 +1,7 @@
 //! TLS 1.3 for both kinds of connection, hybrid post-quantum key exchange first.
 //!
-//! Clients know the entry by a certificate under the network's own authority. Servers know each
+//! Clients know the entry and the identity service by certificates under the network's own
+//! authority, and show the entry one of theirs. Servers know each
 //! other by raw public keys (RFC 7250) that the network file pins: there is no certificate to
 //! parse, to expire or to mis-issue.
 
@@ -13,12 +14,13 @@ use rustls::pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer,
     UnixTime,
 };
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
-    ServerConfig, SignatureScheme,
+    RootCertStore, ServerConfig, SignatureScheme,
 };
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
 use thiserror::Error;
@@ -29,14 +31,58 @@ pub const ALPN_CLIENT: &[u8] = b"talaria/1";
 pub const ALPN_LINK: &[u8] = b"talaria-link/1";
 /// The name in the entry's certificate, wherever the entry is.
 pub const ENTRY_NAME: &str = "entry.talaria";
+/// The name in the identity service's certificate, wherever it is.
+pub const IDENTITY_NAME: &str = "talaria-identity";
 /// What a link's client calls its server; nobody looks at it.
 const LINK_NAME: &str = "link.talaria";
 
-/// The server side for clients.
+/// The server side for clients, who have to show a certificate that `ca` has signed for clients,
+/// and that has not expired. Whether it is still the newest one of its user is not looked at here.
+///
+/// # Errors
+/// If key and certificate do not belong together or are of a kind that is not supported, or `ca`
+/// cannot be an authority.
+pub fn entry_config(
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+    ca: CertificateDer<'static>,
+) -> Result<ServerConfig, Error> {
+    let clients = WebPkiClientVerifier::builder_with_provider(roots(ca)?, provider())
+        .build()
+        .map_err(|error| Error::Other(OtherError(Arc::new(error))))?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(vec![certificate], key)?;
+    config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
+    without_resumption(&mut config);
+    Ok(config)
+}
+
+/// The client side towards the identity service, for whoever only reads there: shows nothing.
+///
+/// # Errors
+/// If `ca` cannot be an authority.
+pub fn identity_client_config(ca: CertificateDer<'static>) -> Result<ClientConfig, Error> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_root_certificates(roots(ca)?)
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+/// The name to pass when somebody connects to the identity service.
+#[must_use]
+pub fn identity_name() -> ServerName<'static> {
+    ServerName::try_from(IDENTITY_NAME).expect("the constant is a DNS name")
+}
+
+/// The server side of the identity service: it asks nobody for a certificate.
 ///
 /// # Errors
 /// If key and certificate do not belong together or are of a kind that is not supported.
-pub fn entry_config(
+pub fn identity_config(
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 ) -> Result<ServerConfig, Error> {
@@ -44,7 +90,6 @@ pub fn entry_config(
         .with_protocol_versions(&[&TLS13])?
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)?;
-    config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
     without_resumption(&mut config);
     Ok(config)
 }
@@ -91,6 +136,12 @@ pub fn link_client_config(
 #[must_use]
 pub fn link_name() -> ServerName<'static> {
     ServerName::try_from(LINK_NAME).expect("the constant is a DNS name")
+}
+
+fn roots(ca: CertificateDer<'static>) -> Result<Arc<RootCertStore>, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca)?;
+    Ok(Arc::new(roots))
 }
 
 /// Tickets would be secrets to keep, and records of another size than the rest.

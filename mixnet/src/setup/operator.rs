@@ -58,18 +58,23 @@ impl DataFolder {
         Ok(Made { public_part, config, part, kept_key, kept_config })
     }
 
-    /// Makes an entry, with the authority for its certificate.
+    /// Makes an entry, with the authority for its certificate, and the key of the directory of the
+    /// identity service beside it, which others reach at `identity`.
     ///
     /// # Errors
     /// [`SetupError`] if a file cannot be written, or a name or an address has not its form.
-    pub fn init_entry(&self, operated: Operated) -> Result<Made, SetupError> {
+    pub fn init_entry(&self, operated: Operated, identity: String) -> Result<Made, SetupError> {
         let (kept_key, own) = self.own_identity()?;
         let Operated { operator, address, listen } = operated;
         let ca = self.certificates(&self.path)?;
-        let role = Role::Entry(EntryInfo { operator, address, identity: *own.public(), ca });
+        let entry = EntryInfo { operator, address, identity: *own.public(), ca };
+        let role = Role::Entry(entry, self.identity_info(identity)?);
         let public_part = self.path.join("entry-public.toml");
         let part = PublicPart::sign(role, &own).map_err(in_file(&public_part))?;
-        let (config, kept_config) = self.write_new("entry.toml", &entry_toml(listen, ""))?;
+        let beside = listen.port().checked_add(1).ok_or(SetupError::NoPort)?;
+        let beside = SocketAddr::new(listen.ip(), beside);
+        let config = entry_toml(listen, beside, "");
+        let (config, kept_config) = self.write_new("entry.toml", &config)?;
         keys::write_file(&public_part, part.to_toml().as_bytes())?;
         Ok(Made { public_part, config, part, kept_key, kept_config })
     }
@@ -84,8 +89,8 @@ impl DataFolder {
         keys::entry_certificate(&CertificatePaths {
             authority_key: &key,
             authority: &certificate,
-            entry_key: &folder.join("tls.key"),
-            entry: &folder.join("tls.pem"),
+            server_key: &folder.join("tls.key"),
+            server: &folder.join("tls.pem"),
         })?;
         let pem = std::fs::read(&certificate)
             .map_err(|error| SetupError::Io { path: certificate.clone(), error })?;
@@ -147,10 +152,15 @@ mod tests {
     fn an_entry_has_what_its_configuration_names() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path()).unwrap();
-        let made = data.init_entry(operated("Eve")).unwrap();
+        let made = data.init_entry(operated("Eve"), "hop.example:7402".to_owned()).unwrap();
         let entry = Config::load(&made.config).unwrap().entry.unwrap();
         assert!(keys::read_tls(&entry.tls_certificate, &entry.tls_key).is_ok());
-        let again = data.init_entry(operated("Eve")).unwrap();
+        let again = data.init_entry(operated("Eve"), "hop.example:7402".to_owned()).unwrap();
         assert_eq!(again.part, made.part);
+        let moved = data.init_entry(operated("Eve"), "other.example:1".to_owned()).unwrap();
+        let [(_, first), (_, moved)] = [made, moved].map(|made| made.part.into_entry().unwrap());
+        assert_eq!((moved.address.as_str(), moved.key), ("other.example:1", first.key));
+        let head = keys::read_identity(&folder.path().join("identity/head.key")).unwrap();
+        assert_eq!(*head.public(), first.key);
     }
 }

@@ -10,8 +10,10 @@ const LIMITS: &str = "\
 #threads = 2          # all cores if not given
 ";
 
-/// The entry's; its files are in `folder`, which ends with a slash or is empty.
-pub(super) fn entry_toml(listen: SocketAddr, folder: &str) -> String {
+/// The entry's and the identity service's; the entry's files are in `folder`, which ends with a
+/// slash or is empty.
+pub(super) fn entry_toml(listen: SocketAddr, identity: SocketAddr, folder: &str) -> String {
+    let identity = identity_toml(identity);
     format!(
         "# The entry of a Talaria network. Start it with: talariad run --config entry.toml\n\
          # Paths are relative to this file.\n\
@@ -22,7 +24,33 @@ pub(super) fn entry_toml(listen: SocketAddr, folder: &str) -> String {
          tls_certificate = \"{folder}tls.pem\"          # signed by the network's authority\n\
          tls_key = \"{folder}tls.key\"\n\
          state = \"{folder}state\"                      # the newest network file that it ran with\n\n\
+         {identity}\n\
          {LIMITS}"
+    )
+}
+
+/// What is not given in `limits` is the default.
+fn identity_toml(listen: SocketAddr) -> String {
+    format!(
+        "[identity]                        # users, their certificates and their directory\n\
+         listen = \"{listen}\"                 # where users register and log in\n\
+         database = \"identity/users.db\"   # or a URL: postgres://user:password@host/database\n\
+         authority = \"ca.pem\"\n\
+         authority_key = \"ca.key\"          # signs certificates of users\n\
+         tls_certificate = \"identity/tls.pem\"\n\
+         tls_key = \"identity/tls.key\"\n\
+         head_key = \"identity/head.key\"   # signs the directory: the network file names it\n\
+         opaque_key = \"identity/opaque.key\" # without it nobody can log in any more\n\
+         control = \"identity/control.sock\" # for talariad user, token, backup and restore\n\
+         registrations = \"open\"           # or \"token\", or \"closed\"\n\
+         #[identity.limits]                # what users may ask for; these are the defaults\n\
+         #max_connections = 20000\n\
+         #max_per_address = 1000           # IPv6: in a network of 64 bits\n\
+         #idle_s = 60\n\
+         #max_requests = 10000             # on one connection\n\
+         #registrations_per_hour = 240     # that one address begins\n\
+         #requests_per_minute = 600        # of one address, the directory not counted\n\
+         #changes_per_day = 24             # of one name, in the directory\n"
     )
 }
 

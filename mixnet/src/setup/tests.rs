@@ -8,13 +8,15 @@ const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
 fn listen(hops: u16) -> Listen {
     let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-    Listen { entry: at(7400), hops: (1..=hops).map(|i| at(7400 + i)).collect() }
+    let hops = (1..=hops).map(|i| at(7401 + i)).collect();
+    Listen { entry: at(7400), identity: at(7401), hops }
 }
 
 /// Prepares, signs and writes.
 fn set_up(data: &DataFolder, wishes: Wishes, port: u16, now: UnixMillis) -> Network {
     let mut terms = data.prepare(wishes).unwrap();
     terms.entry.address = format!("127.0.0.1:{port}");
+    terms.identity.address = next_port(&terms.entry.address).unwrap();
     let network = data.sign(&terms, now).unwrap();
     data.write(&network, &listen(u16::try_from(network.hops().len()).unwrap())).unwrap();
     network
@@ -68,6 +70,28 @@ fn a_key_that_is_gone_makes_a_new_network() {
     let other = set_up(&data, Wishes::default(), 1, NOW);
     assert_ne!(other.id(), first.id());
     assert_eq!(other.sequence, 1);
+}
+
+#[test]
+fn the_directory_keeps_its_key_and_another_one_is_another_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let first = set_up(&data, Wishes::default(), 1, NOW);
+    fs::remove_file(data.path.join("identity/head.key")).unwrap();
+    let second = set_up(&data, Wishes::default(), 1, NOW);
+    assert_eq!((second.id(), second.sequence), (first.id(), 2));
+    assert_ne!(second.identity.key, first.identity.key);
+    assert_eq!(set_up(&data, Wishes::default(), 1, NOW), second);
+}
+
+#[test]
+fn the_next_port_is_one_of_the_same_host() {
+    let next = |address| next_port(address);
+    assert_eq!(next("entry.example:7400").as_deref(), Some("entry.example:7401"));
+    assert_eq!(next("[::1]:80").as_deref(), Some("[::1]:81"));
+    for none in ["a:65535", "a", "a:b", ""] {
+        assert_eq!(next(none), None, "{none}");
+    }
 }
 
 #[test]

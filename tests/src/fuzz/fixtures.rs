@@ -4,13 +4,16 @@ use std::sync::LazyLock;
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
+use talaria_mixnet::identity::backup::Owner;
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
+use talaria_wire::identity::UserName;
 use talaria_wire::network_file::NetworkId;
 use talaria_wire::onion::{self, PeelContext, ReplyOpener, seal_reply};
 use talaria_wire::params::{PEER_MESSAGE_LEN, TAG_LEN};
 use talaria_wire::peer_message::{self, Content, Direction, NotAuthentic, Place, SessionId};
 use talaria_wire::{ExchangeRequest, HopIndex, Hops, Round, RoundShape};
 
+use crate::identity::User;
 use crate::vectors::Sealer;
 
 /// What the targets need of keys and good bytes.
@@ -23,6 +26,8 @@ pub(super) struct Fixtures {
     pub(super) recipient: IdentitySecret,
     pub(super) sealer: Sealer,
     pub(super) message: [u8; PEER_MESSAGE_LEN],
+    pub(super) user: UserName,
+    pub(super) csr: Vec<u8>,
 }
 
 /// Two hops and one lane.
@@ -43,6 +48,11 @@ impl Fixtures {
         peer_message::open(message, &keys, &self.sealer.place, sender, recipient)
     }
 
+    /// Whose backups are read.
+    pub(super) fn owner(&self) -> Owner {
+        Owner { network: NetworkId([2; 32]), head_key: *self.sender.public() }
+    }
+
     fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(70);
         let sender = IdentitySecret::generate(&mut rng);
@@ -61,7 +71,9 @@ impl Fixtures {
         let hops: Vec<_> = shape().hops().iter().map(|_| OnionSecret::generate(&mut rng)).collect();
         let (onion, opener) = sealed_onion(&hops, &mut rng);
         let reply = reply_to(&onion, &hops);
-        Self { hops, onion, opener, reply, sender, recipient, sealer, message }
+        let user = User::new(NetworkId([2; 32]), "alice", 1);
+        let (csr, user) = (user.csr(), user.name);
+        Self { hops, onion, opener, reply, sender, recipient, sealer, message, user, csr }
     }
 }
 

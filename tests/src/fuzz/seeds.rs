@@ -1,12 +1,18 @@
 //! Where the fuzzers start: good inputs of every target, cut short and changed.
 
-use talaria_client::contact::{Card, Contact, Name};
+use serde_bytes::ByteBuf;
+use talaria_mixnet::identity::backup::BackupWriter;
+use talaria_mixnet::identity::store::{Row, TokenRow, User as StoredUser, UserStatus};
 use talaria_wire::control::{AbortReason, Control, Refusal};
+use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Announcement, HEADER_LEN, Outcome, Replies, Submission};
+use talaria_wire::identity::directory::{Cause, Entry, EntryHash};
+use talaria_wire::identity::request::LENGTH_LEN;
+use talaria_wire::identity::{Refusal as Refused, Request, Response};
 use talaria_wire::link::BatchHead;
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, NetworkFile, NetworkId, NetworkVersion, PublicPart, Role, Terms, Validity,
-    VersionHash,
+    EntryInfo, HopInfo, IdentityInfo, NetworkFile, NetworkId, NetworkVersion, PublicPart, Role,
+    Terms, Validity, VersionHash,
 };
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::probe::{HopStatus, LinkState};
@@ -23,9 +29,24 @@ tls_certificate = "entry.pem"
 tls_key = "entry-tls.key"
 state = "entry-state"
 
+[identity]
+listen = "127.0.0.1:7401"
+database = "users.db"
+authority = "ca.pem"
+authority_key = "ca.key"
+tls_certificate = "tls.pem"
+tls_key = "tls.key"
+head_key = "head.key"
+opaque_key = "opaque.key"
+control = "control.sock"
+registrations = "token"
+
+[identity.limits]
+idle_s = 60
+
 [[hop]]
 place = 1
-listen = "[::1]:7401"
+listen = "[::1]:7402"
 identity = "hop-1.key"
 rounds = "hop-1"
 
@@ -54,12 +75,16 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     add("link", links());
     add("network_file", networks());
     add("config", vec![CONFIG.into()]);
-    add("card", cards());
     // All zeros is the good one.
     add("onion", vec![vec![0; shape().onion_len()], Fixtures::shared().onion.clone()]);
     add("reply", vec![vec![0; shape().reply_len()]]);
     add("peer_message", vec![vec![0; 512]]);
     add("peer_content", contents());
+    add("identity_request", identity_messages());
+    // All zeros is the good one.
+    let csr = &Fixtures::shared().csr;
+    add("csr", vec![vec![0; csr.len()], csr.clone()]);
+    add("backup", vec![backup()]);
     seeds
 }
 
@@ -132,14 +157,16 @@ fn networks() -> Vec<Vec<u8>> {
         identity: *own.public(),
         ca: vec![1, 2, 3, 4].into(),
     };
+    let head = IdentitySecret::from_bytes(&[9; 32]).expect("a scalar in its range");
+    let identity = IdentityInfo { address: address.clone(), key: *head.public() };
     let hop = HopInfo { operator, address, identity: *hop_own.public() };
     let parts = [
-        PublicPart::sign(Role::Entry(entry.clone()), own),
+        PublicPart::sign(Role::Entry(entry.clone(), identity.clone()), own),
         PublicPart::sign(Role::Hop(hop.clone()), hop_own),
     ];
     let parts = parts.map(|part| part.expect("a good part").to_toml());
     let validity = Validity { from: UnixMillis(0), until: UnixMillis(2_000_000_000_000) };
-    let terms = Terms::first("net", validity, entry, vec![hop]);
+    let terms = Terms::first("net", validity, entry, identity, vec![hop]);
     let mut first = NetworkFile::new(terms).expect("within all limits");
     first.sign(own);
     first.sign(hop_own);
@@ -149,15 +176,59 @@ fn networks() -> Vec<Vec<u8>> {
     files.into_iter().chain(parts).map(String::into_bytes).collect()
 }
 
-fn cards() -> Vec<Vec<u8>> {
-    let key = *Fixtures::shared().sender.public();
-    ["Al", "Zoë K."]
-        .map(|name| {
-            let name = Name::new(name).expect("a good name");
-            let contact = Contact { key, name, created: Round(900_000_070) };
-            Card::new(contact, NetworkId([5; 32])).to_string().into_bytes()
-        })
-        .to_vec()
+/// Requests to the identity service, and answers.
+fn identity_messages() -> Vec<Vec<u8>> {
+    let bytes = |n: usize| ByteBuf::from(vec![7; n]);
+    let name = || "alice".to_owned();
+    let (token, request) = (Some("token".to_owned()), bytes(32));
+    let requests = [
+        Request::RegisterStart { name: name(), request, token },
+        Request::RegisterFinish { upload: bytes(192), csr: bytes(200), wrapped_key: bytes(80) },
+        Request::LoginStart { name: name(), request: bytes(96) },
+        Request::LoginFinish { proof: bytes(64) },
+        Request::RotateKey { csr: bytes(200), signature: bytes(64), wrapped_key: bytes(80) },
+        Request::Delete {},
+        Request::Renew { name: name(), csr: bytes(200), signature: bytes(64) },
+        Request::Directory { since: 70_000, wait_ms: 30_000 },
+    ];
+    let responses = [
+        Response::LoggedIn { wrapped_key: bytes(80), certificate: bytes(300), key_since: 3 },
+        Response::Page { entries: vec![bytes(152)], head: bytes(112) },
+        Response::Refused { reason: Refused::TooManyTries { wait_s: 60 } },
+    ];
+    let requests = requests.iter().map(Request::to_message);
+    let responses = responses.iter().map(Response::to_message);
+    requests.chain(responses).map(|message| message[LENGTH_LEN..].to_vec()).collect()
+}
+
+/// A backup with one user who has registered, without its header.
+fn backup() -> Vec<u8> {
+    let (fixtures, owner) = (Fixtures::shared(), Fixtures::shared().owner());
+    let (key, certificate_hash) = (*fixtures.sender.public(), [3; 32]);
+    let (name, signature) = (fixtures.user.clone(), [0; 64]);
+    let cause = Cause::Registered;
+    let entry = Entry { index: 0, time_s: 9, cause, name, key, certificate_hash, signature };
+    let hash = EntryHash::start(&owner.network).then(&entry).0;
+    let rows = [
+        Row::Entry { index: 0, time_s: 9, entry: entry.to_bytes(), hash },
+        Row::User(StoredUser {
+            name: fixtures.user.as_str().to_owned(),
+            record: vec![1; 192],
+            wrapped_key: vec![2; 80],
+            key: key.to_bytes(),
+            certificate: vec![4; 20],
+            status: UserStatus::Active,
+            key_since: 0,
+            newest: 0,
+            registered_s: 9,
+            skeleton: fixtures.user.skeleton(),
+        }),
+        Row::Token(TokenRow { hash: [5; 32], made_s: 1, expires_s: 2, used_s: None }),
+    ];
+    let (mut writer, _) = BackupWriter::new(&owner);
+    let mut lines: Vec<_> = rows.iter().map(|row| writer.row(row)).collect();
+    lines.push(writer.finish());
+    lines.join("\n").into_bytes()
 }
 
 fn contents() -> Vec<Vec<u8>> {

@@ -3,11 +3,11 @@
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use talaria_client::{
-    Action, BudgetStage, Change, Client, Contact, ConversationState, Counters, Identity, Name,
-    Notice,
+    Action, BudgetStage, Change, Client, Contact, ConversationState, Counters, Identity, Notice,
 };
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Kind};
+use talaria_wire::identity::UserName;
 use talaria_wire::network_file::Network;
 use talaria_wire::peer_message::MessageId;
 use talaria_wire::{Round, RoundShape, UnixMillis};
@@ -37,7 +37,7 @@ pub(super) struct ClientNode {
     number: usize,
     client: Client,
     secret: IdentitySecret,
-    name: Name,
+    name: UserName,
     created: Round,
     shape: RoundShape,
     disk: Disk,
@@ -59,7 +59,7 @@ impl ClientNode {
     pub(super) fn new(number: usize, network: &Network, now: UnixMillis, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let secret = IdentitySecret::generate(&mut rng);
-        let name = Name::new(&format!("client {number}")).expect("a short name");
+        let name = UserName::new(&format!("client-{number}")).expect("a short name");
         let created = Round::at(now, network.period_ms);
         let client = Client::new(network, identity(&secret, &name, created), None);
         Self {
@@ -198,10 +198,10 @@ impl ClientNode {
 
     fn notice(&mut self, notice: Notice) {
         match notice {
-            Notice::Message { from, text, seq, .. } => {
+            Notice::Message { from, text, number, .. } => {
                 let (from, text) = (from.to_string(), text.as_str().to_owned());
                 self.heard.push(Heard { from, text });
-                self.client.shown(seq);
+                self.client.shown(number);
             }
             Notice::Delivered { id, .. } => self.delivered.push(id),
             Notice::Finished => self.finished = true,
@@ -211,7 +211,7 @@ impl ClientNode {
     }
 }
 
-fn identity(secret: &IdentitySecret, name: &Name, created: Round) -> Identity {
+fn identity(secret: &IdentitySecret, name: &UserName, created: Round) -> Identity {
     let secret = IdentitySecret::from_bytes(&secret.to_bytes()).expect("a key that exists");
     Identity { secret, name: name.clone(), created }
 }

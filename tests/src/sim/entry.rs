@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
-use talaria_mixnet::admission::ClientId;
+use talaria_mixnet::admission::{ClientId, UserId};
 use talaria_mixnet::entry::{Action, Entry, EntryConfig};
 use talaria_mixnet::net::link::LinkMessage;
 use talaria_mixnet::schedule::ScheduleConfig;
@@ -26,6 +26,8 @@ pub(super) struct EntryNode {
     keys: ChainKeys,
     period_ms: NonZeroU64,
     seated: BTreeMap<usize, Seated>,
+    /// Clients that show the certificate of another one.
+    pub(super) borrowed: BTreeMap<usize, usize>,
     pub(super) delivered: usize,
     pub(super) lost: usize,
     pub(super) failures: BTreeMap<Round, AbortReason>,
@@ -45,6 +47,7 @@ impl EntryNode {
             keys: ChainKeys::new(network, HopIndex(0)),
             period_ms: network.period_ms,
             seated: BTreeMap::new(),
+            borrowed: BTreeMap::new(),
             delivered: 0,
             lost: 0,
             failures: BTreeMap::new(),
@@ -74,12 +77,14 @@ impl EntryNode {
     }
 
     fn greet(&mut self, now: UnixMillis, client: usize, body: &[u8], net: &mut Net) -> bool {
+        let whose = self.borrowed.get(&client).copied().unwrap_or(client);
+        let user = UserId(whose as u64);
         let answer = match Control::decode(body) {
             Ok(Control::Hello { network, sequence, version: hash, .. })
                 if !self.seated.contains_key(&client) =>
             {
                 let theirs = NetworkVersion { network, sequence, hash };
-                self.network.greet(&theirs).and_then(|()| self.entry.connect())
+                self.network.greet(&theirs).and_then(|()| self.entry.connect(now, user))
             }
             _ => return false,
         };
@@ -190,6 +195,13 @@ impl EntryNode {
                         if let Some(frame) = next.and_then(|next| seated.tell(next)) {
                             send(net, now, *client, frame);
                         }
+                    }
+                }
+                Action::Close { client: id, reason } => {
+                    let client = self.seated.iter().find(|(_, seated)| seated.id == id);
+                    if let Some(client) = client.map(|(client, _)| *client) {
+                        self.seated.remove(&client);
+                        send(net, now, client, Control::Goodbye { reason }.to_frame());
                     }
                 }
                 Action::Drained => {}

@@ -75,6 +75,9 @@ fn messages() -> Vec<Control> {
         Refusal::Outdated,
         Refusal::Behind,
         Refusal::Forked,
+        Refusal::Certificate,
+        Refusal::Unchecked,
+        Refusal::Disabled,
         Refusal::Full,
         Refusal::ShuttingDown,
     ];
@@ -88,7 +91,14 @@ fn messages() -> Vec<Control> {
         AbortReason::WrongCount,
         AbortReason::ShuttingDown,
     ];
-    let farewells = [Farewell::ShuttingDown, Farewell::Idle, Farewell::Protocol];
+    let farewells = [
+        Farewell::ShuttingDown,
+        Farewell::Idle,
+        Farewell::Protocol,
+        Farewell::Replaced,
+        Farewell::Disabled,
+        Farewell::Superseded,
+    ];
     let mut all = vec![
         Control::Hello { protocol, network, sequence: 1, version },
         Control::Hello { protocol: 300, network, sequence: 1000, version },

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use talaria_wire::UnixMillis;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, NetworkFile, Noise, NoiseGoal, PublicPart, Role, Terms, Validity,
-    VerifyError,
+    EntryInfo, HopInfo, IdentityInfo, NetworkFile, Noise, NoiseGoal, PublicPart, Role, Terms,
+    Validity, VerifyError,
 };
 
 use super::VectorFile;
@@ -157,16 +157,18 @@ impl Verified {
 const GOAL: NoiseGoal =
     NoiseGoal { epsilon_millionths: 693_147, delta_billionths: 100_000, charged_rounds: 1000 };
 
-/// Five servers: the entry, three hops, and the hop that takes the place of the second.
+/// Five servers: the entry, three hops, and the hop that takes the place of the second. And the key
+/// of the directory.
 struct Cast {
     own: Vec<IdentitySecret>,
+    head: IdentitySecret,
 }
 
 impl Cast {
     fn new() -> Self {
         let mut rng = seeded(30);
         let own = (0..5).map(|_| IdentitySecret::generate(&mut rng)).collect();
-        Self { own }
+        Self { own, head: IdentitySecret::generate(&mut rng) }
     }
 
     fn entry(&self) -> EntryInfo {
@@ -176,6 +178,10 @@ impl Cast {
             identity: *self.own[0].public(),
             ca: CA.to_vec().into(),
         }
+    }
+
+    fn identity(&self) -> IdentityInfo {
+        IdentityInfo { address: "127.0.0.1:7500".to_owned(), key: *self.head.public() }
     }
 
     fn hop(&self, i: usize) -> HopInfo {
@@ -189,7 +195,7 @@ impl Cast {
     fn first(&self) -> Terms {
         let hops = (1..=3).map(|i| self.hop(i)).collect();
         let validity = Validity { from: FROM, until: UNTIL };
-        Terms::first("Test net", validity, self.entry(), hops)
+        Terms::first("Test net", validity, self.entry(), self.identity(), hops)
     }
 
     fn second(&self) -> Terms {
@@ -256,12 +262,17 @@ impl Cast {
 
     fn parts(&self) -> Vec<Part> {
         let sign = |role, i: usize| PublicPart::sign(role, &self.own[i]).expect("one's own part");
-        let entry = sign(Role::Entry(self.entry()), 0).to_toml();
+        let entry = sign(Role::Entry(self.entry(), self.identity()), 0).to_toml();
         let hop = sign(Role::Hop(self.hop(1)), 1).to_toml();
         vec![
             Part::of("an entry", &entry),
             Part::of("a hop", &hop),
             Part::of("an entry, moved", &entry.replace(":7400", ":7401")),
+            Part::of("an identity service, moved", &entry.replace(":7500", ":7501")),
+            Part::of(
+                "an entry without an identity service",
+                entry.split("[identity]").next().expect("there is a first part"),
+            ),
             Part::of("a hop with another name", &hop.replace("Operator 1", "Operator 2")),
             Part::of("a hop with an unknown field", &hop.replace("[hop]", "[hop]\ncolour = 3")),
             Part::of("a hop that says it is an entry", &hop.replace("[hop]", "[entry]")),
@@ -271,8 +282,8 @@ impl Cast {
 
 fn bad(good: &str) -> Vec<Bad> {
     let changes = [
-        ("an old format", "version = 2", "version = 1"),
-        ("a format of later", "version = 2", "version = 3"),
+        ("an old format", "version = 3", "version = 2"),
+        ("a format of later", "version = 3", "version = 4"),
         ("a period that is too short", "period_ms = 2000", "period_ms = 49"),
         ("a period that is too long", "period_ms = 2000", "period_ms = 3600001"),
         ("no lane", "lanes = 1", "lanes = 0"),
@@ -305,6 +316,15 @@ fn bad(good: &str) -> Vec<Bad> {
         ("a key that is not hexadecimal", "identity = \"02", "identity = \"zz"),
         ("a hop with an onion key that lasts", "[[hop]]\n", "[[hop]]\nonion_key = \"11\"\n"),
         ("a key in SEC1's compact form", "identity = \"0", "identity = \"05\" #"),
+        ("no identity service", "[identity]", "[other]"),
+        ("an identity service without an address", "address = \"127.0.0.1:7500\"\n", ""),
+        ("an identity service without a port", "127.0.0.1:7500", "127.0.0.1"),
+        ("a directory key that is too long", "\nkey = \"0", "\nkey = \"000"),
+        (
+            "an identity service with an operator",
+            "[identity]\n",
+            "[identity]\noperator = \"Eve\"\n",
+        ),
         ("a signature that is too long", "signature = \"", "signature = \"00"),
     ];
     let mut bad: Vec<_> = changes
@@ -325,6 +345,14 @@ fn bad(good: &str) -> Vec<Bad> {
     let before_hops = good.split("[[hop]]").next().expect("there is a first part");
     bad.push(Bad::of("no hop", before_hops));
     bad.push(Bad::of("a hop that stands twice", &good.replacen(hop, &hop.repeat(2), 1)));
+    let key = |table: &str, name: &str| {
+        let (_, rest) = good.split_once(table)?;
+        let (_, rest) = rest.split_once(&format!("\n{name} = \""))?;
+        rest.get(..66)
+    };
+    let directory = key("[identity]", "key").expect("it has a key");
+    let entry = key("[entry]", "identity").expect("it has a key");
+    bad.push(Bad::of("the entry's key as that of the directory", &good.replace(directory, entry)));
     bad.push(Bad::of("two signatures of one key", &[good, "\n", signature].concat()));
     bad
 }

@@ -31,8 +31,6 @@ pub enum Label {
     DeadDrop,
     /// Encryption and authentication key of a message.
     MessageKeys,
-    /// Checksum of a contact card.
-    CardChecksum,
     /// Hash of an identity key.
     IdentityHash,
     /// Hash of the public part of a server.
@@ -53,7 +51,7 @@ pub enum Label {
 
 impl Label {
     /// Every label, in the order of the enumeration.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 18] = [
         Self::OnionContext,
         Self::OnionLayer,
         Self::NetworkVersion,
@@ -64,7 +62,6 @@ impl Label {
         Self::WheelTurn,
         Self::DeadDrop,
         Self::MessageKeys,
-        Self::CardChecksum,
         Self::IdentityHash,
         Self::PublicPart,
         Self::Wrapping,
@@ -89,7 +86,6 @@ impl Label {
             Self::WheelTurn => "talaria v1 keywheel turn",
             Self::DeadDrop => "talaria v1 dead drop",
             Self::MessageKeys => "talaria v1 message keys",
-            Self::CardChecksum => "talaria v1 card checksum",
             Self::IdentityHash => "talaria v1 identity hash",
             Self::PublicPart => "talaria v1 public part",
             Self::Wrapping => "talaria v1 wrapping",

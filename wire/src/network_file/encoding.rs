@@ -3,7 +3,7 @@
 //! Texts have their length in front and every other field a fixed one, so two different terms
 //! have different bytes. `PROTOCOL.md`, section 11, has the table.
 
-use super::{EntryInfo, HopInfo, NETWORK_FILE_VERSION, Noise, Terms, VersionHash};
+use super::{EntryInfo, HopInfo, IdentityInfo, NETWORK_FILE_VERSION, Noise, Terms, VersionHash};
 use crate::crypto::kdf::{Label, derive};
 use crate::params::UnixMillis;
 
@@ -24,6 +24,7 @@ impl Terms {
         put_noise(&mut out, self.noise);
         out.extend_from_slice(&self.epoch_rounds.to_be_bytes());
         put_entry(&mut out, &self.entry);
+        put_identity(&mut out, &self.identity);
         out.push(u8::try_from(self.hops.len()).unwrap_or(u8::MAX));
         for hop in &self.hops {
             put_hop(&mut out, hop);
@@ -52,6 +53,11 @@ pub(super) fn put_entry(out: &mut Vec<u8>, entry: &EntryInfo) {
     put_text(out, &entry.address);
     out.extend_from_slice(&entry.identity.to_bytes());
     out.extend_from_slice(blake3::hash(&entry.ca).as_bytes());
+}
+
+pub(super) fn put_identity(out: &mut Vec<u8>, identity: &IdentityInfo) {
+    put_text(out, &identity.address);
+    out.extend_from_slice(&identity.key.to_bytes());
 }
 
 pub(super) fn put_hop(out: &mut Vec<u8>, hop: &HopInfo) {

@@ -61,7 +61,7 @@ pub enum NetworkFileError {
     #[error("`valid_until` has to be later than `valid_from`")]
     BadValidity,
     /// A key that names two servers.
-    #[error("the key {0} stands twice: every server has a key of its own")]
+    #[error("the key {0} stands twice: every server and the directory have keys of their own")]
     RepeatedKey(String),
     /// The certificate is not PEM.
     #[error("`ca` is not a certificate in PEM form")]

@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::encoding::{put_entry, put_hop};
+use super::encoding::{put_entry, put_hop, put_identity};
 use super::terms::{check_address, check_label};
-use super::text::{EntryTable, HopTable, signature};
-use super::{EntryInfo, HopInfo, NETWORK_FILE_MAX, NetworkFileError};
+use super::text::{EntryTable, HopTable, IdentityTable, signature};
+use super::{EntryInfo, HopInfo, IdentityInfo, NETWORK_FILE_MAX, NetworkFileError};
 use crate::crypto::kdf::{Label, derive};
 use crate::crypto::{IdentityPublic, IdentitySecret};
 
@@ -18,8 +18,8 @@ pub const PUBLIC_PART_LABEL: &[u8] = b"talaria v1 public part signature";
 /// What a server of a network is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The entry.
-    Entry(EntryInfo),
+    /// The entry, with the identity service beside it.
+    Entry(EntryInfo, IdentityInfo),
     /// A hop, wherever in the chain.
     Hop(HopInfo),
 }
@@ -36,6 +36,8 @@ pub struct PublicPart {
 struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<EntryTable>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<IdentityTable>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hop: Option<HopTable>,
     signature: String,
@@ -61,11 +63,11 @@ impl PublicPart {
             return Err(NetworkFileError::TooLong(text.len()));
         }
         let file: File = toml::from_str(text)?;
-        let role = match (file.entry, file.hop) {
-            (Some(entry), None) => Role::Entry(entry.parse()?),
-            (None, Some(hop)) => Role::Hop(hop.parse()?),
+        let role = match (file.entry, file.identity, file.hop) {
+            (Some(entry), Some(identity), None) => Role::Entry(entry.parse()?, identity.parse()?),
+            (None, None, Some(hop)) => Role::Hop(hop.parse()?),
             _ => {
-                let range = "there, or `hop`, and not both".to_owned();
+                let range = "there with `identity`, or `hop` alone".to_owned();
                 return Err(NetworkFileError::OutOfRange { field: "entry", range });
             }
         };
@@ -75,11 +77,13 @@ impl PublicPart {
     /// The text.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let (entry, hop) = match &self.role {
-            Role::Entry(info) => (Some(EntryTable::of(info)), None),
-            Role::Hop(info) => (None, Some(HopTable::of(info))),
+        let (entry, identity, hop) = match &self.role {
+            Role::Entry(entry, identity) => {
+                (Some(EntryTable::of(entry)), Some(IdentityTable::of(identity)), None)
+            }
+            Role::Hop(info) => (None, None, Some(HopTable::of(info))),
         };
-        let file = File { entry, hop, signature: hex::encode(self.signature) };
+        let file = File { entry, identity, hop, signature: hex::encode(self.signature) };
         let body = toml::to_string_pretty(&file).expect("the file has only strings");
         format!("# The public part of a Talaria server; it holds no secret.\n\n{body}")
     }
@@ -90,13 +94,13 @@ impl PublicPart {
         &self.role
     }
 
-    /// The entry that it describes.
+    /// The entry that it describes, and its identity service.
     ///
     /// # Errors
     /// [`NetworkFileError::OtherRole`] if it describes a hop.
-    pub fn into_entry(self) -> Result<EntryInfo, NetworkFileError> {
+    pub fn into_entry(self) -> Result<(EntryInfo, IdentityInfo), NetworkFileError> {
         match self.role {
-            Role::Entry(info) => Ok(info),
+            Role::Entry(entry, identity) => Ok((entry, identity)),
             Role::Hop(_) => Err(NetworkFileError::OtherRole { wanted: "an entry", found: "a hop" }),
         }
     }
@@ -108,7 +112,7 @@ impl PublicPart {
     pub fn into_hop(self) -> Result<HopInfo, NetworkFileError> {
         match self.role {
             Role::Hop(info) => Ok(info),
-            Role::Entry(_) => {
+            Role::Entry(..) => {
                 Err(NetworkFileError::OtherRole { wanted: "a hop", found: "an entry" })
             }
         }
@@ -118,6 +122,9 @@ impl PublicPart {
         let (operator, address, identity) = role.parts();
         check_label(operator)?;
         check_address(address)?;
+        if let Role::Entry(_, identity) = &role {
+            check_address(&identity.address)?;
+        }
         identity
             .verify(&signed_bytes(&role), &signature)
             .map_err(|_| NetworkFileError::NotOwn(operator.to_owned()))?;
@@ -128,7 +135,7 @@ impl PublicPart {
 impl Role {
     fn parts(&self) -> (&str, &str, &IdentityPublic) {
         match self {
-            Self::Entry(info) => (&info.operator, &info.address, &info.identity),
+            Self::Entry(info, _) => (&info.operator, &info.address, &info.identity),
             Self::Hop(info) => (&info.operator, &info.address, &info.identity),
         }
     }
@@ -137,9 +144,10 @@ impl Role {
 fn signed_bytes(role: &Role) -> Vec<u8> {
     let mut bytes = Vec::new();
     match role {
-        Role::Entry(info) => {
+        Role::Entry(entry, identity) => {
             bytes.push(0);
-            put_entry(&mut bytes, info);
+            put_entry(&mut bytes, entry);
+            put_identity(&mut bytes, identity);
         }
         Role::Hop(info) => {
             bytes.push(1);

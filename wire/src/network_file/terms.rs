@@ -28,8 +28,19 @@ pub struct EntryInfo {
     pub address: String,
     /// The key that the entry shows to the first hop, and signs the network file with.
     pub identity: IdentityPublic,
-    /// The certificate authority that signs the entry's TLS certificate.
+    /// The certificate authority that signs the TLS certificates of the entry, of the identity
+    /// service and of the clients.
     pub ca: CertificateDer<'static>,
+}
+
+/// The identity service: where users register and log in, and where the directory of all of them
+/// is read. The entry's operator runs it, under the same certificate authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityInfo {
+    /// `host:port` of its listener.
+    pub address: String,
+    /// The key that signs the heads of the directory.
+    pub key: IdentityPublic,
 }
 
 /// One hop of the chain.
@@ -105,6 +116,8 @@ pub struct Terms {
     pub epoch_rounds: u32,
     /// The entry.
     pub entry: EntryInfo,
+    /// The identity service.
+    pub identity: IdentityInfo,
     /// The chain, first hop first.
     pub hops: Vec<HopInfo>,
 }
@@ -113,7 +126,13 @@ impl Terms {
     /// The terms of a first version, with rounds of 2 s, one lane, no noise, dialing in every
     /// 10th round and epochs of 64 rounds.
     #[must_use]
-    pub fn first(name: &str, validity: Validity, entry: EntryInfo, hops: Vec<HopInfo>) -> Self {
+    pub fn first(
+        name: &str,
+        validity: Validity,
+        entry: EntryInfo,
+        identity: IdentityInfo,
+        hops: Vec<HopInfo>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             sequence: 1,
@@ -126,6 +145,7 @@ impl Terms {
             noise: Noise::NONE,
             epoch_rounds: 64,
             entry,
+            identity,
             hops,
         }
     }
@@ -160,6 +180,7 @@ impl Terms {
     fn check_servers(&self) -> Result<(), NetworkFileError> {
         check_label(&self.entry.operator)?;
         check_address(&self.entry.address)?;
+        check_address(&self.identity.address)?;
         for hop in &self.hops {
             check_label(&hop.operator)?;
             check_address(&hop.address)?;
@@ -167,12 +188,13 @@ impl Terms {
         self.check_keys()
     }
 
-    /// One key in two places would be one operator who looks like two.
+    /// One key in two places would be one operator who looks like two, or a signature of one kind
+    /// that could be shown as another.
     fn check_keys(&self) -> Result<(), NetworkFileError> {
-        let identities = self.hops.iter().map(|hop| &hop.identity);
-        let identities = std::iter::once(&self.entry.identity).chain(identities);
+        let hops = self.hops.iter().map(|hop| &hop.identity);
+        let keys = [&self.entry.identity, &self.identity.key].into_iter().chain(hops);
         let mut seen = BTreeSet::new();
-        match identities.map(IdentityPublic::to_bytes).find(|key| !seen.insert(*key)) {
+        match keys.map(IdentityPublic::to_bytes).find(|key| !seen.insert(*key)) {
             Some(key) => Err(NetworkFileError::RepeatedKey(hex::encode(key))),
             None => Ok(()),
         }

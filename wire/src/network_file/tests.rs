@@ -35,9 +35,14 @@ fn entry(i: u8) -> EntryInfo {
     }
 }
 
+/// The identity service; no server has its key.
+fn identity() -> IdentityInfo {
+    IdentityInfo { address: "[::1]:7500".to_owned(), key: *key(100).public() }
+}
+
 fn terms() -> Terms {
     let validity = Validity { from: FROM, until: UNTIL };
-    Terms::first("Test net", validity, entry(0), (1..=3).map(hop).collect())
+    Terms::first("Test net", validity, entry(0), identity(), (1..=3).map(hop).collect())
 }
 
 fn signed(terms: Terms, signers: &[u8]) -> NetworkFile {
@@ -69,7 +74,7 @@ fn a_file_that_all_have_signed_is_a_network() {
 
 #[test]
 fn everything_but_the_signatures_is_hashed() {
-    let changes: [fn(&mut Terms); 14] = [
+    let changes: [fn(&mut Terms); 16] = [
         |t| t.name.push('s'),
         |t| t.validity.from.0 -= 1000,
         |t| t.validity.until.0 += 1000,
@@ -81,6 +86,8 @@ fn everything_but_the_signatures_is_hashed() {
         |t| t.epoch_rounds = 65,
         |t| t.entry.address.insert(0, '1'),
         |t| t.entry.ca = CertificateDer::from(vec![1]),
+        |t| t.identity.address.insert(0, '1'),
+        |t| t.identity.key = *key(101).public(),
         |t| t.hops[1].address.insert(0, '1'),
         |t| t.hops[1].operator.push('1'),
         |t| t.hops.swap(0, 1),
@@ -254,12 +261,16 @@ fn mistakes_are_named() {
         ("period_ms = 2000", "period_ms = 10", "`period_ms` has to be 50 to 3600000"),
         ("period_ms = 2000", "period_ms = 0", "`period_ms` has to be"),
         ("lanes = 1", "lanes = 0", "`lanes` has to be 1 to 16"),
-        ("version = 2", "version = 1", "old format 1"),
-        ("version = 2", "version = 3", "update it"),
+        ("version = 3", "version = 2", "old format 2"),
+        ("version = 3", "version = 4", "update it"),
         ("lanes = 1", "lanes = 1\ncolour = 3", "unknown field `colour`"),
         ("127.0.0.1:7400", "127.0.0.1", "not an address of the form host:port"),
         ("127.0.0.1:7400", "a b:7400", "not an address of the form host:port"),
         ("BEGIN", "START", "not a certificate"),
+        ("[::1]:7500", "[::1]", "not an address of the form host:port"),
+        ("[::1]:7500\"", "[::1]:7500\"\noperator = \"Eve\"", "unknown field `operator`"),
+        ("\nkey = \"0", "\nkey = \"1", "`key` is not a key"),
+        ("[identity]", "[identities]", "unknown field `identities`"),
         ("operator 1\"", "operator 1\"\nonion_key = \"00\"", "unknown field `onion_key`"),
         ("identity = \"0", "identity = \"zz", "`identity` is not a key"),
         ("identity = \"0", "identity = \"1", "`identity` is not a key"),
@@ -309,13 +320,15 @@ fn keys_that_stand_twice_are_refused() {
     assert!(!refused(|_| ()));
     assert!(refused(|t| t.hops[1].identity = t.hops[2].identity));
     assert!(refused(|t| t.hops[1].identity = t.entry.identity));
+    assert!(refused(|t| t.identity.key = t.entry.identity));
+    assert!(refused(|t| t.identity.key = t.hops[2].identity));
 }
 
 #[test]
 fn public_parts_are_signed_by_their_own_key() {
     for part in [
         PublicPart::sign(Role::Hop(hop(1)), &key(1)).unwrap(),
-        PublicPart::sign(Role::Entry(entry(0)), &key(0)).unwrap(),
+        PublicPart::sign(Role::Entry(entry(0), identity()), &key(0)).unwrap(),
     ] {
         let text = part.to_toml();
         assert_eq!(PublicPart::parse(&text).unwrap(), part);
@@ -324,11 +337,16 @@ fn public_parts_are_signed_by_their_own_key() {
         assert!(PublicPart::parse(&[&text, "[dog]\n"].concat()).is_err());
         match part.role() {
             Role::Hop(_) => assert!(part.clone().into_entry().is_err() && part.into_hop().is_ok()),
-            Role::Entry(_) => {
+            Role::Entry(..) => {
                 assert!(part.clone().into_hop().is_err() && part.into_entry().is_ok());
             }
         }
     }
+    let entry = PublicPart::sign(Role::Entry(entry(0), identity()), &key(0)).unwrap().to_toml();
+    let moved = entry.replace(":7500", ":7501");
+    assert!(matches!(PublicPart::parse(&moved), Err(NetworkFileError::NotOwn(_))));
+    let without = entry.split("[identity]").next().unwrap();
+    assert!(PublicPart::parse(without).is_err());
     let stolen = PublicPart::sign(Role::Hop(hop(1)), &key(2));
     assert!(matches!(stolen, Err(NetworkFileError::NotOwn(who)) if who == "operator 1"));
     let nameless = HopInfo { operator: String::new(), ..hop(1) };
@@ -342,12 +360,17 @@ prop_compose! {
         (period_ms, lanes, dialing_every) in (50u64..=3_600_000, 1u8..=16, 1u16..=1000),
         (pairs, alpha_tenths) in (0u32..=2_000_000, 20u8..=40),
         goal in prop::option::of((1u32.., 1u32..=1_000_000_000, 1u64..=1 << 62)),
+        (identity_host, identity_key) in ("[a-z0-9.-]{1,40}", 101u8..=200),
         (epoch_rounds, hops, ca) in (2u32..=65_536, 1u8..=16, prop::collection::vec(any::<u8>(), 1..300)),
         history in prop::option::of((2u64..=1 << 62, any::<[u8; 32]>(), any::<[u8; 32]>())),
     ) -> Terms {
         let seconds = |seconds: u64| UnixMillis(seconds * 1000);
         let validity = Validity { from: seconds(from), until: seconds(from + length) };
         let entry = EntryInfo { ca: CertificateDer::from(ca), ..entry(0) };
+        let identity = IdentityInfo {
+            address: format!("{identity_host}:{}", u16::from(identity_key) * 300),
+            key: *key(identity_key).public(),
+        };
         let goal = goal.map(|(epsilon_millionths, delta_billionths, charged_rounds)| NoiseGoal {
             epsilon_millionths, delta_billionths, charged_rounds
         });
@@ -360,7 +383,7 @@ prop_compose! {
             dialing_every,
             noise: Noise { onions: 2 * pairs, alpha_tenths, goal },
             epoch_rounds,
-            ..Terms::first(&name, validity, entry, (1..=hops).map(hop).collect())
+            ..Terms::first(&name, validity, entry, identity, (1..=hops).map(hop).collect())
         }
     }
 }

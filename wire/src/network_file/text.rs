@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::terms::LAST_TIME;
 use super::{
-    EntryInfo, HopInfo, NETWORK_FILE_MAX, NETWORK_FILE_VERSION, NetworkFileError, NetworkId, Noise,
-    NoiseGoal, Terms, Validity, VersionHash,
+    EntryInfo, HopInfo, IdentityInfo, NETWORK_FILE_MAX, NETWORK_FILE_VERSION, NetworkFileError,
+    NetworkId, Noise, NoiseGoal, Terms, Validity, VersionHash,
 };
 use crate::crypto::identity::{IDENTITY_PUBLIC_LEN, IdentityPublic, SIGNATURE_LEN};
 use crate::params::UnixMillis;
@@ -39,6 +39,7 @@ struct File {
     dialing: DialingTable,
     noise: NoiseTable,
     entry: EntryTable,
+    identity: IdentityTable,
     #[serde(default)]
     hop: Vec<HopTable>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -75,6 +76,13 @@ pub(super) struct EntryTable {
     address: String,
     identity: String,
     ca: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentityTable {
+    address: String,
+    key: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +134,7 @@ pub(super) fn parse(text: &str) -> Result<(Terms, Signatures), NetworkFileError>
         noise: file.noise.parse(),
         epoch_rounds: file.epoch_rounds,
         entry: file.entry.parse()?,
+        identity: file.identity.parse()?,
         hops: file.hop.into_iter().map(HopTable::parse).collect::<Result<_, _>>()?,
     };
     Ok((terms, signatures))
@@ -147,6 +156,7 @@ pub(super) fn render(terms: &Terms, signatures: &Signatures) -> String {
         dialing: DialingTable { every: terms.dialing_every },
         noise: NoiseTable::of(terms.noise),
         entry: EntryTable::of(&terms.entry),
+        identity: IdentityTable::of(&terms.identity),
         hop: terms.hops.iter().map(HopTable::of).collect(),
         signature: signatures.iter().map(SignatureTable::of).collect(),
     };
@@ -193,6 +203,16 @@ impl EntryTable {
             identity: hex::encode(info.identity.to_bytes()),
             ca: pem(&info.ca),
         }
+    }
+}
+
+impl IdentityTable {
+    pub(super) fn parse(self) -> Result<IdentityInfo, NetworkFileError> {
+        Ok(IdentityInfo { address: self.address, key: public_key("key", &self.key)? })
+    }
+
+    pub(super) fn of(info: &IdentityInfo) -> Self {
+        Self { address: info.address.clone(), key: hex::encode(info.key.to_bytes()) }
     }
 }
 
@@ -245,9 +265,13 @@ fn time(text: &str) -> Result<UnixMillis, NetworkFileError> {
 }
 
 fn identity(text: &str) -> Result<IdentityPublic, NetworkFileError> {
+    public_key("identity", text)
+}
+
+fn public_key(field: &'static str, text: &str) -> Result<IdentityPublic, NetworkFileError> {
     bytes::<IDENTITY_PUBLIC_LEN>(text)
         .and_then(|bytes| IdentityPublic::from_bytes(&bytes).ok())
-        .ok_or(NetworkFileError::BadKey("identity"))
+        .ok_or(NetworkFileError::BadKey(field))
 }
 
 fn hash(field: &'static str, text: Option<String>) -> Result<Option<[u8; 32]>, NetworkFileError> {

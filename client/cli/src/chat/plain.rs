@@ -105,6 +105,15 @@ impl Plain {
                 self.say(&format!("error: a line was not sent: {error}"));
                 Ok(())
             }
+            net::Event::KeyChanged { .. }
+            | net::Event::KeyAccepted
+            | net::Event::PartnerGone(_)
+            | net::Event::Directory(_) => {
+                if let Some(text) = events::describe_event(event, &self.partner) {
+                    self.say(&format!("warning: {text}"));
+                }
+                Ok(())
+            }
             net::Event::Disconnected { reason, .. } => {
                 if std::mem::take(&mut self.connected) || self.delivered == 0 {
                     self.say(&format!("no connection ({reason}), trying again"));
@@ -116,7 +125,7 @@ impl Plain {
 
     fn show_notice(&mut self, notice: &Notice, front: &Front) -> io::Result<()> {
         match notice {
-            Notice::Message { from, text, seq, .. } => front.show(*seq, || {
+            Notice::Message { from, text, number, .. } => front.show(*number, || {
                 if self.json {
                     return self.print(&Event::from_notice(notice, &self.partner));
                 }

@@ -20,6 +20,7 @@ pub(super) enum Wish {
     Nothing,
     Say(String),
     Leave,
+    AcceptKey,
     Stop,
 }
 
@@ -92,16 +93,24 @@ impl App {
         self.items.iter().filter(waits).count()
     }
 
-    /// Takes an event; the `seq` of a message has to be marked once it has been drawn.
+    /// Takes an event; the `number` of a message has to be marked once it has been drawn.
     pub(super) fn take_in(&mut self, event: Event) -> Option<u32> {
         match event {
-            Event::Notice(Notice::Message { text, sent_ms, seq, .. }) => {
+            Event::Notice(Notice::Message { text, sent_ms, number, .. }) => {
                 self.take_message(text.as_str(), sent_ms);
-                return Some(seq);
+                return Some(number);
             }
             Event::Notice(notice) => self.take_notice(&notice),
             Event::Refused(error) => self.refuse_oldest(&error.to_string()),
             Event::Disconnected { reason, .. } => self.link = Link::Down(reason),
+            event @ (Event::KeyChanged { .. }
+            | Event::KeyAccepted
+            | Event::PartnerGone(_)
+            | Event::Directory(_)) => {
+                if let Some(text) = events::describe_event(&event, &self.partner) {
+                    self.push(Item::Info(text));
+                }
+            }
         }
         None
     }
@@ -157,6 +166,11 @@ impl App {
         let unnamed =
             |item: &&mut Item| matches!(item, Item::Own { id: None, state: State::Waiting, .. });
         self.items.iter_mut().find(unnamed)
+    }
+
+    /// Something worth a line.
+    pub(super) fn tell(&mut self, text: &str) {
+        self.push(Item::Info(text.to_owned()));
     }
 
     /// The oldest text that was not taken yet never will be.
@@ -237,6 +251,7 @@ impl App {
         match text.as_str() {
             "" => Wish::Nothing,
             "/quit" => self.leave(),
+            "/accept" => Wish::AcceptKey,
             _ if self.leaving => Wish::Nothing,
             _ => {
                 let time = clock_time(net::now().0);

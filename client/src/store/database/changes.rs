@@ -3,11 +3,12 @@
 //! [`ConversationState::apply`]: crate::ConversationState::apply
 
 use rusqlite::{ToSql, Transaction, params};
+use talaria_wire::Round;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::peer_message::MessageId;
 
 use super::{BEGIN, END, TEXT};
-use crate::conversation::state::{Change, Outgoing, Received, Said};
+use crate::conversation::state::{Change, MAY_COME_AGAIN, Outgoing, Received, Said};
 
 /// The tables of one conversation, within a transaction.
 struct Tables<'a> {
@@ -25,6 +26,7 @@ pub(super) fn apply(
     let contact = find.query_row([partner.to_bytes()], |row| row.get(0))?;
     let tables = Tables { transaction, contact };
     match change {
+        Change::Restarted { start, outgoing } => tables.restart(*start, outgoing),
         Change::Queued(item) => tables.queue(item),
         Change::Acknowledged { below } => tables.acknowledge(*below),
         Change::PartnerBegan { seq } | Change::Skipped { seq } => tables.receive(*seq, false),
@@ -37,7 +39,7 @@ pub(super) fn apply(
         }
         Change::Text(received) => tables.text(received),
         Change::Shown { through } => {
-            let sql = "DELETE FROM unshown WHERE contact = :contact AND seq <= :through";
+            let sql = "DELETE FROM unshown WHERE contact = :contact AND number <= :through";
             tables.run(sql, &[(":through", through)])
         }
         Change::Finished => {
@@ -63,7 +65,32 @@ impl Tables<'_> {
         Ok(())
     }
 
+    fn restart(&self, start: Round, outgoing: &[Outgoing]) -> rusqlite::Result<()> {
+        self.run("DELETE FROM outgoing WHERE contact = :contact", &[])?;
+        self.run("DELETE FROM fragment WHERE contact = :contact", &[])?;
+        for item in outgoing {
+            self.insert(item)?;
+        }
+        let next_seq = outgoing.last().map_or(0, Outgoing::end_seq);
+        let sql = "UPDATE contact SET start = :start, next_seq = :next, acked = 0, received = 0,
+                   partial_id = NULL, partial_count = NULL, partial_have = NULL
+                   WHERE id = :contact";
+        self.run(sql, &[(":start", &start.0.cast_signed()), (":next", &next_seq)])
+    }
+
     fn queue(&self, item: &Outgoing) -> rusqlite::Result<()> {
+        let (kind, message) = self.insert(item)?;
+        let update = "UPDATE contact SET next_seq = ?2, begun = begun OR ?3 = 0,
+                      self_ended = ?3 = 2, next_message = coalesce(?4, next_message)
+                      WHERE id = ?1";
+        let next_message = message.map(|id| id.saturating_add(1));
+        let values = params![self.contact, item.end_seq(), kind, next_message];
+        self.transaction.prepare_cached(update)?.execute(values)?;
+        Ok(())
+    }
+
+    /// Gives its kind, and the number of the text if it is one.
+    fn insert(&self, item: &Outgoing) -> rusqlite::Result<(i64, Option<u32>)> {
         let (kind, message, text, sent) = match &item.what {
             Said::Begin => (BEGIN, None, None, None),
             Said::End => (END, None, None, None),
@@ -76,13 +103,7 @@ impl Tables<'_> {
         let end_seq = item.end_seq();
         let values = params![self.contact, item.first_seq, end_seq, kind, message, text, sent];
         self.transaction.prepare_cached(insert)?.execute(values)?;
-        let update = "UPDATE contact SET next_seq = ?2, begun = begun OR ?3 = 0,
-                      self_ended = ?3 = 2, next_message = coalesce(?4, next_message)
-                      WHERE id = ?1";
-        let next_message = message.map(|id| id.saturating_add(1));
-        let values = params![self.contact, end_seq, kind, next_message];
-        self.transaction.prepare_cached(update)?.execute(values)?;
-        Ok(())
+        Ok((kind, message))
     }
 
     fn acknowledge(&self, below: u32) -> rusqlite::Result<()> {
@@ -128,9 +149,20 @@ impl Tables<'_> {
 
     fn text(&self, received: &Received) -> rusqlite::Result<()> {
         self.receive(received.seq, false)?;
-        let sql = "INSERT INTO unshown (contact, seq, message_id, text, sent_ms, round)
-                   VALUES (:contact, :seq, :id, :text, :sent, :round)";
+        let sql = "UPDATE contact SET texts = :next WHERE id = :contact";
+        self.run(sql, &[(":next", &received.number.saturating_add(1))])?;
+        let sql = "INSERT INTO recent (contact, number, message_id, sent_ms)
+                   VALUES (:contact, :number, :id, :sent)";
+        let sent = received.sent_ms.cast_signed();
+        self.run(sql, &[(":number", &received.number), (":id", &received.id.0), (":sent", &sent)])?;
+        let sql = "DELETE FROM recent WHERE contact = :contact AND number NOT IN
+                   (SELECT number FROM recent WHERE contact = :contact
+                    ORDER BY number DESC LIMIT :kept)";
+        self.run(sql, &[(":kept", &MAY_COME_AGAIN)])?;
+        let sql = "INSERT INTO unshown (contact, number, seq, message_id, text, sent_ms, round)
+                   VALUES (:contact, :number, :seq, :id, :text, :sent, :round)";
         let values: &[(&str, &dyn ToSql)] = &[
+            (":number", &received.number),
             (":seq", &received.seq),
             (":id", &received.id.0),
             (":text", &received.text.as_str()),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use talaria_wire::network_file::{HopInfo, NetworkFile, Noise, Terms, show_time};
+use talaria_wire::network_file::{HopInfo, IdentityInfo, NetworkFile, Noise, Terms, show_time};
 
 /// Everything in a network file, and who has signed it.
 pub(super) fn summary(file: &NetworkFile) -> String {
@@ -18,6 +18,9 @@ pub(super) fn summary(file: &NetworkFile) -> String {
     for (name, value) in settings(terms) {
         let _ = writeln!(text, "  {name:<8} {value}");
     }
+    let identity = &terms.identity;
+    let key = hex::encode(identity.key.to_bytes());
+    let _ = writeln!(text, "  identity {}\n           directory key {key}", identity.address);
     let servers = std::iter::once(("entry".to_owned(), &terms.entry.address));
     let hops = (1..).zip(&terms.hops).map(|(i, hop)| (format!("hop {i}"), &hop.address));
     for ((name, address), (signer, key)) in servers.chain(hops).zip(file.signers()) {
@@ -74,6 +77,11 @@ pub(super) fn changes(before: &Terms, after: &Terms) -> Vec<String> {
         format!("{}, {}, key {key}, certificate authority {ca}", entry.operator, entry.address)
     };
     differ("entry", entry(before), entry(after));
+    let identity = |terms: &Terms| {
+        let IdentityInfo { address, key } = &terms.identity;
+        format!("{address}, directory key {}", hex::encode(key.to_bytes()))
+    };
+    differ("identity service", identity(before), identity(after));
     let place = |hops: &[HopInfo], i: usize| hops.get(i).map_or("none".to_owned(), hop);
     for i in 0..before.hops.len().max(after.hops.len()) {
         differ(&format!("hop {}", i + 1), place(&before.hops, i), place(&after.hops, i));
@@ -124,6 +132,8 @@ pub(super) fn summary_object(file: &NetworkFile) -> Value {
         "epsilon": noise.goal.map(|goal| f64::from(goal.epsilon_millionths) / 1e6),
         "delta": noise.goal.map(|goal| f64::from(goal.delta_billionths) / 1e9),
         "charged_rounds": noise.goal.map(|goal| goal.charged_rounds),
+        "identity_address": terms.identity.address,
+        "directory_key": hex::encode(terms.identity.key.to_bytes()),
         "servers": servers.collect::<Vec<_>>(),
     })
 }

@@ -23,6 +23,10 @@ pub(super) struct Settings {
     /// How long the version is valid, from now.
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = long)]
     valid_for: Duration,
+    /// Where the identity service is reached [default: as in the entry's public part, or as
+    /// before].
+    #[arg(long, value_name = "HOST:PORT")]
+    identity_address: Option<String>,
     /// Lanes of two onions that a client sends in a round [default: 1, or as before].
     #[arg(long, value_name = "N")]
     lanes: Option<u8>,
@@ -58,6 +62,9 @@ impl Settings {
     pub(super) fn put(&self, terms: &mut Terms) -> Result<(), Failure> {
         if let Some(name) = &self.name {
             terms.name.clone_from(name);
+        }
+        if let Some(address) = &self.identity_address {
+            terms.identity.address.clone_from(address);
         }
         terms.lanes = self.lanes.unwrap_or(terms.lanes);
         terms.dialing_every = self.dialing_every.unwrap_or(terms.dialing_every);

@@ -5,7 +5,7 @@ use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use talaria_wire::UnixMillis;
-use talaria_wire::network_file::{EntryInfo, HopInfo, NetworkFile, Terms, Validity};
+use talaria_wire::network_file::{EntryInfo, HopInfo, IdentityInfo, NetworkFile, Terms, Validity};
 
 const EPOCH: u64 = 10;
 
@@ -28,7 +28,8 @@ fn network(name: &str) -> Network {
         identity: *identity(i).public(),
     });
     let validity = Validity { from: UnixMillis(0), until: UnixMillis(1000) };
-    let mut terms = Terms::first(name, validity, entry, hops.collect());
+    let service = IdentityInfo { address: address.clone(), key: *identity(100).public() };
+    let mut terms = Terms::first(name, validity, entry, service, hops.collect());
     terms.epoch_rounds = u32::try_from(EPOCH).unwrap();
     let mut file = NetworkFile::new(terms).unwrap();
     (0..=3).for_each(|i| file.sign(&identity(i)));

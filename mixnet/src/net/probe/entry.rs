@@ -1,4 +1,6 @@
-//! Whether the entry is there for clients: TLS under the network's authority, and its greeting.
+//! Whether the entry is there for clients: TLS under the network's authority, and that it asks for
+//! a certificate, which operators do not have. What it would say in its greeting, the copy of the
+//! network file that it made when it started says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,23 +8,21 @@ use std::time::Duration;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, Error as TlsError, RootCertStore};
-use talaria_wire::control::{Control, Refusal};
-use talaria_wire::frame::Accepts;
-use talaria_wire::network_file::Network;
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error as TlsError, RootCertStore};
+use talaria_wire::network_file::{Known, Network};
 use talaria_wire::probe::LinkState;
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::{Check, Server, SocketAddr, dial, local, not_here, state_of, taken};
-use crate::net::frames::{FrameReader, write};
-use crate::net::greeting::{GreetingError, read_control};
 use crate::net::tls::{ALPN_CLIENT, ENTRY_NAME};
 
 /// A certificate that ends within this time is mentioned.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// Looks whether the entry listens on this machine, and serves clients as they expect it.
+/// Looks whether the entry listens on this machine, and serves clients as they expect it. `kept` is
+/// the version of the network file that it ran with last.
 ///
 /// # Errors
 /// If TLS cannot be set up.
@@ -30,6 +30,7 @@ pub async fn own_entry(
     listen: SocketAddr,
     own: &Server,
     network: &Network,
+    kept: Option<&Known>,
     limit: Duration,
 ) -> Result<Check, TlsError> {
     let authority = Authority::of(network)?;
@@ -52,17 +53,32 @@ pub async fn own_entry(
         let finding = "its TLS certificate ends within two weeks".to_owned();
         return Ok(Check::fault(own, finding, renew()));
     }
-    let Ok(greeted) = timeout(limit, greet(&mut stream, network)).await else {
+    let Ok(read) = timeout(limit, stream.read_u8()).await else {
         return Ok(not_here(own, listen, LinkState::Silent));
     };
-    Ok(match greeted {
-        Ok(()) | Err(GreetingError::Refused(Refusal::Full)) => Check::ok(
-            own,
-            format!("{}, listens on {listen}, and its certificate is valid", own.operator),
-        ),
-        Err(GreetingError::Refused(reason)) => refused(own, reason),
-        Err(_) => not_here(own, listen, LinkState::NoLink),
+    Ok(match read {
+        Err(error) if asks_for_a_certificate(&error) => running(own, listen, network, kept),
+        _ => not_here(own, listen, LinkState::NoLink),
     })
+}
+
+/// In TLS 1.3 this comes after the handshake, to whoever has shown nothing.
+fn asks_for_a_certificate(error: &std::io::Error) -> bool {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(tls, Some(TlsError::AlertReceived(AlertDescription::CertificateRequired)))
+}
+
+/// The entry runs, and has kept the network file that it started with.
+fn running(own: &Server, listen: SocketAddr, network: &Network, kept: Option<&Known>) -> Check {
+    if kept.is_some_and(|kept| kept.version().sequence < network.version().sequence) {
+        return Check::fault(
+            own,
+            "the running entry still has an older network file than the configuration".to_owned(),
+            "restart it, so that it takes the new one".to_owned(),
+        );
+    }
+    let operator = &own.operator;
+    Check::ok(own, format!("{operator}, listens on {listen}, and its certificate is valid"))
 }
 
 /// The authority that clients go by.
@@ -101,19 +117,6 @@ impl Authority {
     }
 }
 
-async fn greet(
-    stream: &mut tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
-    network: &Network,
-) -> Result<(), GreetingError> {
-    write(stream, &Control::hello(&network.version()).to_frame()).await?;
-    let mut frames = FrameReader::new(stream, Accepts::FromEntry(network.shape()));
-    match read_control(&mut frames).await? {
-        Control::Welcome { .. } => Ok(()),
-        Control::Refused { reason } => Err(reason.into()),
-        _ => Err(GreetingError::Unexpected),
-    }
-}
-
 fn bad_tls(own: &Server, listen: SocketAddr, error: &std::io::Error) -> Check {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
     match tls {
@@ -135,23 +138,4 @@ fn bad_tls(own: &Server, listen: SocketAddr, error: &std::io::Error) -> Check {
 fn renew() -> String {
     "sign another certificate with the network's authority (`ca.key`) and restart the entry"
         .to_owned()
-}
-
-fn refused(own: &Server, reason: Refusal) -> Check {
-    let (finding, advice) = match reason {
-        Refusal::Behind => (
-            "the running entry still has an older network file than the configuration",
-            "restart it, so that it takes the new one",
-        ),
-        Refusal::Outdated => (
-            "the running entry has a newer network file than the configuration",
-            "put the newest network file where the configuration says",
-        ),
-        Refusal::ShuttingDown => ("the entry is shutting down", "start it again"),
-        _ => (
-            "the running entry belongs to another network, or to another version of talariad",
-            "restart it with this configuration",
-        ),
-    };
-    Check::fault(own, finding.to_owned(), advice.to_owned())
 }

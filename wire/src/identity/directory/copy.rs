@@ -116,8 +116,13 @@ impl Copy {
     /// Whose certificate this is the hash of, if it is the newest one of an active user.
     #[must_use]
     pub fn user_of_certificate(&self, hash: &[u8; 32]) -> Option<(&UserName, &User)> {
-        let name = self.by_certificate.get(hash)?;
-        self.users.get_key_value(name).filter(|(_, user)| user.active)
+        self.holder(hash).filter(|(_, user)| user.active)
+    }
+
+    /// Whose newest certificate this is the hash of, whether or not they may take part.
+    #[must_use]
+    pub fn holder(&self, hash: &[u8; 32]) -> Option<(&UserName, &User)> {
+        self.users.get_key_value(self.by_certificate.get(hash)?)
     }
 
     /// Takes a page: entries that follow upon the last one, and a head of the directory. Where the

@@ -4,8 +4,9 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
 use talaria_client::net::Event;
-use talaria_client::{BudgetStage, Name, Notice, Text};
+use talaria_client::{BudgetStage, Notice, Text};
 use talaria_wire::Round;
+use talaria_wire::identity::UserName;
 use talaria_wire::peer_message::MessageId;
 
 use super::super::app::Wish;
@@ -27,11 +28,11 @@ fn type_line(app: &mut App, text: &str) -> Wish {
 fn say(app: &mut App, text: &str) -> Option<u32> {
     app.take_in(Event::Notice(Notice::Message {
         id: MessageId(0),
-        from: Name::new("Bob").unwrap(),
+        from: UserName::new("bob").unwrap(),
         text: Text::new(text).unwrap(),
         round: Round(7),
         sent_ms: 0,
-        seq: 5,
+        number: 5,
     }))
 }
 

@@ -1,0 +1,93 @@
+//! A home that the person in front of it has unlocked.
+
+use std::path::Path;
+
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+use talaria_client::net::ServiceError;
+use talaria_client::net::account::{Unlocked, sync};
+use talaria_client::store::{AccountFile, Home, HomeError};
+use talaria_wire::identity::Stretch;
+use tokio::runtime::Runtime;
+
+use crate::error::CliError;
+use crate::secret::Source;
+
+/// How often a password may be typed.
+const TRIES: u32 = 3;
+
+/// An unlocked home, and what it takes to go on.
+pub(crate) struct Session {
+    pub(crate) runtime: Runtime,
+    pub(crate) rng: StdRng,
+    pub(crate) unlocked: Unlocked,
+    pub(crate) home: Home,
+}
+
+impl Session {
+    /// For this process alone, with everything up to date.
+    pub(crate) fn alone(dir: &Path, source: &Source) -> Result<Self, CliError> {
+        Home::require_unused(dir)?;
+        let mut session = Self::unlock(dir, source, true)?;
+        let Self { runtime, unlocked, home, .. } = &mut session;
+        runtime.block_on(unlocked.refresh(home))?;
+        Ok(session)
+    }
+
+    /// To look at, also while another process uses the home. That the account goes on elsewhere is
+    /// a warning then.
+    pub(crate) fn look(dir: &Path, source: &Source) -> Result<Self, CliError> {
+        let mut session = Self::unlock(dir, source, false)?;
+        let Self { runtime, unlocked, home, .. } = &mut session;
+        runtime.block_on(sync(&mut unlocked.connection, home))?;
+        match home.require_current() {
+            Err(warning @ (HomeError::Superseded(_) | HomeError::NotInDirectory)) => {
+                eprintln!("warning: {warning}");
+            }
+            other => other?,
+        }
+        Ok(session)
+    }
+
+    fn unlock(dir: &Path, source: &Source, alone: bool) -> Result<Self, CliError> {
+        let name = AccountFile::read(dir)?.name;
+        let (runtime, mut rng) = (runtime()?, generator()?);
+        let mut tries = if source.is_terminal() { TRIES } else { 1 };
+        let unlocked = loop {
+            let password = source.ask(&format!("Password of {name}: "))?;
+            tries -= 1;
+            let opening = Unlocked::open(dir, password, Stretch::STRONG, &mut rng);
+            match runtime.block_on(opening) {
+                Err(error) if error.is_wrong_password() && tries > 0 => eprintln!("{error}"),
+                other => break other?,
+            }
+        };
+        let home = if alone {
+            Home::open(dir, &unlocked.key)
+        } else {
+            Home::look_into(dir, &unlocked.key)
+        };
+        Ok(Self { runtime, rng, unlocked, home: home? })
+    }
+}
+
+/// Threads for what needs the network.
+pub(crate) fn runtime() -> Result<Runtime, CliError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().map_err(CliError::Runtime)
+}
+
+/// A generator seeded by the system.
+pub(crate) fn generator() -> Result<StdRng, CliError> {
+    StdRng::try_from_rng(&mut SysRng).map_err(|_| CliError::NoRandomness)
+}
+
+impl From<ServiceError> for CliError {
+    /// What the home says is said in its own words.
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Home(error) => Self::Home(error),
+            error => Self::Service(error),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! How much one address and one name may ask for, and what happens beyond it.
+//!
+//! Rates are token buckets (`governor`); tries of passwords wait longer and longer besides. Nothing
+//! of it is written down anywhere.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
+use talaria_wire::UnixMillis;
+use talaria_wire::identity::{Refusal, UserName};
+
+use super::delays::{Delays, Growth};
+
+/// Tries of one name's password: with the longest delay there are 1,440 a day, from wherever.
+const NAME_GROWTH: Growth = Growth {
+    free: 5,
+    first_ms: 1000,
+    longest_ms: 60_000,
+    forgotten_after_ms: 3_600_000,
+    max_keys: 100_000,
+};
+/// Tries of passwords from one address, which may be that of many people.
+const ADDRESS_GROWTH: Growth = Growth {
+    free: 30,
+    first_ms: 1000,
+    longest_ms: 900_000,
+    forgotten_after_ms: 3_600_000,
+    max_keys: 100_000,
+};
+
+/// Limits of the identity service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentityLimits {
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Connections at once from one address (IPv6: from one /64).
+    pub max_per_address: usize,
+    /// Seconds without a request after which a connection is closed.
+    pub idle_s: u32,
+    /// Requests on one connection.
+    pub max_requests: u32,
+    /// Registrations that one address may begin in an hour.
+    pub registrations_per_hour: NonZeroU32,
+    /// Requests that one address may make in a minute, those for the directory not counted.
+    pub requests_per_minute: NonZeroU32,
+    /// Entries that one name may add to the directory in a day.
+    pub changes_per_day: NonZeroU32,
+}
+
+impl Default for IdentityLimits {
+    fn default() -> Self {
+        let number = |n| NonZeroU32::new(n).expect("the defaults are not zero");
+        Self {
+            max_connections: 20_000,
+            max_per_address: 1000,
+            idle_s: 60,
+            max_requests: 10_000,
+            registrations_per_hour: number(240),
+            requests_per_minute: number(600),
+            changes_per_day: number(24),
+        }
+    }
+}
+
+/// Who is counted as one: an IPv4 address, or an IPv6 network of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin([u8; 8]);
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let [a, b, c, d] = v4.octets();
+                // No IPv6 network in use begins with zeros.
+                Self([0, 0, 0, 0, a, b, c, d])
+            }
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, e, f, g, h, ..] = v6.octets();
+                Self([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+}
+
+/// Counts what is asked for.
+#[derive(Debug)]
+pub struct Gate {
+    names: Mutex<Delays<UserName>>,
+    origins: Mutex<Delays<Origin>>,
+    registrations: DefaultKeyedRateLimiter<Origin>,
+    requests: DefaultKeyedRateLimiter<Origin>,
+    changes: DefaultKeyedRateLimiter<UserName>,
+}
+
+impl Gate {
+    /// Nothing asked for yet.
+    #[must_use]
+    pub fn new(limits: &IdentityLimits) -> Self {
+        let changes = limits.changes_per_day;
+        let day = Duration::from_secs(24 * 3600);
+        let each = Quota::with_period(day / changes.get()).unwrap_or(Quota::per_second(changes));
+        Self {
+            names: Mutex::new(Delays::new(NAME_GROWTH)),
+            origins: Mutex::new(Delays::new(ADDRESS_GROWTH)),
+            registrations: RateLimiter::dashmap(Quota::per_hour(limits.registrations_per_hour)),
+            requests: RateLimiter::dashmap(Quota::per_minute(limits.requests_per_minute)),
+            changes: RateLimiter::dashmap(each.allow_burst(changes)),
+        }
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// The refusal, if there were too many.
+    pub fn request(&self, origin: Origin) -> Result<(), Refusal> {
+        within(&self.requests, &origin)
+    }
+
+    /// Counts the beginning of a registration. It is a try of the name's password too: the answer
+    /// to it would help to guess one.
+    ///
+    /// # Errors
+    /// The refusal, if there were too many.
+    pub fn registration(
+        &self,
+        name: &UserName,
+        origin: Origin,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
+        within(&self.registrations, &origin)?;
+        let mut names = lock(&self.names);
+        names.check(name, now).map_err(too_many)?;
+        names.count(name.clone(), now);
+        Ok(())
+    }
+
+    /// Counts a try of a password. It makes no difference whether anybody has the name.
+    ///
+    /// # Errors
+    /// The refusal, if there were too many.
+    pub fn login(&self, name: &UserName, origin: Origin, now: UnixMillis) -> Result<(), Refusal> {
+        let (mut names, mut origins) = (lock(&self.names), lock(&self.origins));
+        let waits = [names.check(name, now), origins.check(&origin, now)];
+        if let Some(left) = waits.into_iter().filter_map(Result::err).max() {
+            return Err(too_many(left));
+        }
+        names.count(name.clone(), now);
+        origins.count(origin, now);
+        Ok(())
+    }
+
+    /// The try was right.
+    pub fn known(&self, name: &UserName, origin: Origin) {
+        lock(&self.names).forgive(name);
+        lock(&self.origins).refund(&origin);
+    }
+
+    /// Counts an entry in the directory.
+    ///
+    /// # Errors
+    /// The refusal, if there were too many.
+    pub fn change(&self, name: &UserName) -> Result<(), Refusal> {
+        within(&self.changes, name)
+    }
+
+    /// Forgets whoever has not asked for anything in a while.
+    pub fn tidy(&self) {
+        self.registrations.retain_recent();
+        self.requests.retain_recent();
+        self.changes.retain_recent();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change to it is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn within<K: Clone + Eq + std::hash::Hash>(
+    limiter: &DefaultKeyedRateLimiter<K>,
+    key: &K,
+) -> Result<(), Refusal> {
+    limiter.check_key(key).map_err(|until| {
+        let wait = until.wait_time_from(DefaultClock::default().now());
+        too_many(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+    })
+}
+
+fn too_many(left_ms: u64) -> Refusal {
+    let wait_s = u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX);
+    Refusal::TooManyTries { wait_s: wait_s.max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(text: &str) -> Origin {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
+    fn gate() -> Gate {
+        Gate::new(&IdentityLimits::default())
+    }
+
+    #[test]
+    fn neighbours_in_one_network_are_one() {
+        assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:2"));
+        assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
+        assert_eq!(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
+        assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
+    }
+
+    #[test]
+    fn guesses_wait_whoever_makes_them() {
+        let (gate, now) = (gate(), UnixMillis(1_000_000));
+        let alice = UserName::new("alice").unwrap();
+        for i in 0..6 {
+            gate.login(&alice, origin(&format!("192.0.2.{i}")), now).unwrap();
+        }
+        let refused = Refusal::TooManyTries { wait_s: 1 };
+        assert_eq!(gate.login(&alice, origin("192.0.2.9"), now), Err(refused));
+        assert_eq!(gate.registration(&alice, origin("192.0.2.9"), now), Err(refused));
+        gate.login(&alice, origin("192.0.2.9"), now.plus(1000)).unwrap();
+        let refused = Refusal::TooManyTries { wait_s: 2 };
+        assert_eq!(gate.login(&alice, origin("192.0.2.9"), now.plus(1000)), Err(refused));
+        gate.known(&alice, origin("192.0.2.9"));
+        gate.login(&alice, origin("192.0.2.9"), now.plus(1001)).unwrap();
+    }
+
+    #[test]
+    fn one_address_cannot_try_all_names() {
+        let (gate, now) = (gate(), UnixMillis(1_000_000));
+        let tries = (0..100).map(|i| {
+            gate.login(&UserName::new(&format!("user{i}")).unwrap(), origin("192.0.2.1"), now)
+        });
+        assert_eq!(tries.filter(Result::is_ok).count(), 31);
+    }
+
+    #[test]
+    fn rates_have_their_limits() {
+        let gate = gate();
+        let alice = UserName::new("alice").unwrap();
+        let (one, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
+        assert_eq!((0..1000).filter(|_| gate.request(one).is_ok()).count(), 600);
+        assert!(gate.request(other).is_ok());
+        assert_eq!((0..100).filter(|_| gate.change(&alice).is_ok()).count(), 24);
+        let refused = gate.change(&alice).unwrap_err();
+        assert!(matches!(refused, Refusal::TooManyTries { wait_s: 3000..=3600 }), "{refused:?}");
+        gate.tidy();
+        assert!(gate.request(one).is_err());
+    }
+}

@@ -1,4 +1,0 @@
-//! See `talaria_tests::fuzz::card`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| talaria_tests::fuzz::card(data));
