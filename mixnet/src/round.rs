@@ -40,8 +40,8 @@ pub use placement::NotAsAnnounced;
 use placement::Placement;
 use ticket::{Ticket, WaysBack};
 
-/// Onions that one task of the thread pool works on.
-const RUN: usize = 256;
+/// Onions that one task of the thread pool works on: the best size of a piece.
+pub const RUN: usize = 256;
 
 /// A round in state `S`.
 #[derive(Debug)]
@@ -183,11 +183,6 @@ impl Round<Arriving> {
         let canary = noise.into_canary();
         Ok(Round { number: self.number, state: Peeled { placement, keep, canary } })
     }
-}
-
-/// The length of the onions whose inner ones are `inner_len` bytes long.
-fn arriving_len(inner_len: usize) -> usize {
-    inner_len + LAYER_LEN
 }
 
 /// One layer is off, and every onion lies in its new slot; bad and duplicate ones are marked.

@@ -16,14 +16,14 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
+use talaria_mixnet::net::identity::{MessageReader, ReadError};
 use talaria_mixnet::net::tls::{ALPN_CLIENT, identity_client_config, identity_name};
 use talaria_wire::identity::password::{Account, Registration};
-use talaria_wire::identity::request::{LENGTH_LEN, body_len};
 use talaria_wire::identity::wrapping::WrappedThing;
 use talaria_wire::identity::{Password, Refusal, Request, Response, Stretch, UserName};
 use talaria_wire::network_file::{Network, NetworkId};
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
@@ -77,6 +77,8 @@ impl User {
 pub(super) enum RegisterError {
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("the identity service does not keep the protocol")]
@@ -272,12 +274,9 @@ impl Service {
     async fn ask(&mut self, request: &Request) -> Result<Response, RegisterError> {
         self.stream.write_all(&request.to_message()).await?;
         self.stream.flush().await?;
-        let mut length = [0; LENGTH_LEN];
-        self.stream.read_exact(&mut length).await?;
-        let length = body_len(length).map_err(|_| RegisterError::Unexpected)?;
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await?;
-        match Response::decode(&body).map_err(|_| RegisterError::Unexpected)? {
+        let mut messages = MessageReader::new(&mut self.stream);
+        messages.fill().await?;
+        match Response::decode(&messages.take()).map_err(|_| RegisterError::Unexpected)? {
             Response::Refused { reason } => Err(reason.into()),
             response => Ok(response),
         }

@@ -154,16 +154,13 @@ impl IdentityConnection {
     /// [`ServiceError`].
     pub async fn page(&mut self, since: u64) -> Result<Page, ServiceError> {
         let request = Request::Directory { since, wait_ms: 0 };
-        let (entries, head) = match self.ask(&request).await? {
-            Response::Page { entries, head } => (entries, head),
-            Response::Refused { reason } => return Err(refused(reason)),
-            other => return Err(AccountError::Unexpected(other.kind()).into()),
-        };
-        let entries = entries.iter().map(|entry| Entry::from_bytes(entry));
-        let entries: Result<Vec<_>, _> = entries.collect();
-        let entries = entries.map_err(|_| ServiceError::Malformed)?;
-        let head = Head::from_bytes(&head).map_err(|_| ServiceError::Malformed)?;
-        Ok((entries, head))
+        match self.ask(&request).await? {
+            Response::Page { entries, head } => {
+                Response::parse_page(&entries, &head).map_err(|_| ServiceError::Malformed)
+            }
+            Response::Refused { reason } => Err(refused(reason)),
+            other => Err(AccountError::Unexpected(other.kind()).into()),
+        }
     }
 }
 

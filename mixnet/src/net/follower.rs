@@ -13,12 +13,11 @@ use std::time::Duration;
 use rand::RngExt;
 use rustls::ClientConfig;
 use talaria_wire::crypto::IdentityPublic;
-use talaria_wire::identity::directory::{BadPage, Entry, Head, PAGE_MAX};
-use talaria_wire::identity::request::{LENGTH_LEN, body_len};
+use talaria_wire::identity::directory::{BadPage, Entry, Head};
 use talaria_wire::identity::{Refusal, Request, Response};
 use talaria_wire::network_file::NetworkId;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -29,6 +28,7 @@ use tracing::{debug, error, info, warn};
 use super::directory_file::DirectoryFile;
 use super::door::Door;
 use super::frames::write;
+use super::identity::{MessageReader, ReadError};
 use super::link::dial;
 use super::{HANDSHAKE, tls};
 use crate::members::Members;
@@ -66,6 +66,8 @@ enum NotFollowed {
     Silent,
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("the identity service sent something that cannot be understood")]
     Malformed,
     #[error(transparent)]
@@ -180,11 +182,8 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     write(stream, &Request::Directory { since, wait_ms }.to_message()).await?;
     let answer = timeout(WAIT + HANDSHAKE, read(stream)).await;
     match answer.map_err(|_| NotFollowed::Silent)?? {
-        Response::Page { entries, head } if entries.len() <= PAGE_MAX => {
-            let entries = entries.iter().map(|entry| Entry::from_bytes(entry));
-            let entries = entries.collect::<Result<_, _>>().map_err(|_| NotFollowed::Malformed)?;
-            let head = Head::from_bytes(&head).map_err(|_| NotFollowed::Malformed)?;
-            Ok((entries, head))
+        Response::Page { entries, head } => {
+            Response::parse_page(&entries, &head).map_err(|_| NotFollowed::Malformed)
         }
         Response::Refused { reason } => Err(reason.into()),
         _ => Err(NotFollowed::Malformed),
@@ -192,9 +191,7 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Response, NotFollowed> {
-    let mut length = [0; LENGTH_LEN];
-    stream.read_exact(&mut length).await?;
-    let mut body = vec![0; body_len(length).map_err(|_| NotFollowed::Malformed)?];
-    stream.read_exact(&mut body).await?;
-    Response::decode(&body).map_err(|_| NotFollowed::Malformed)
+    let mut messages = MessageReader::new(stream);
+    messages.fill().await?;
+    Response::decode(&messages.take()).map_err(|_| NotFollowed::Malformed)
 }

@@ -26,6 +26,7 @@ use connection::Connection;
 use places::{Place, Places};
 
 pub use control::{ControlError, socket_path};
+pub use messages::{MessageReader, ReadError};
 
 /// How often what is not needed any more is forgotten.
 const TIDY: Duration = Duration::from_secs(60);

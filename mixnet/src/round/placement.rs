@@ -3,6 +3,7 @@
 use rayon::{Scope, ThreadPool};
 use talaria_wire::Batch;
 use talaria_wire::onion::{PeelContext, ReplyKey, ephemeral_key, inner_onion, peel_slots};
+use talaria_wire::params::LAYER_LEN;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -63,7 +64,7 @@ impl Placement {
         context: &PeelContext<'_>,
     ) -> Result<(), NotAsAnnounced> {
         let announced = self.keys.len();
-        let onion_len = super::arriving_len(self.placed.slot_len());
+        let onion_len = self.placed.slot_len() + LAYER_LEN;
         let mut free: Vec<_> = self.placed.slots_mut().map(Some).collect();
         let mut slots: Vec<_> = (self.went_to.iter())
             .map(|&slot| free[slot as usize].take().expect("an order names each slot once"))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use talaria_wire::identity::request::{LENGTH_LEN, body_len};
-use talaria_wire::identity::{Copy, Entry, Head, Request, Response};
+use talaria_wire::identity::{Copy, Entry, Request, Response};
 use talaria_wire::network_file::{Network, NetworkId};
 
 /// The identity service of a network.
@@ -71,9 +71,7 @@ impl Service {
             let Response::Page { entries, head } = connection.ask(&request)? else {
                 return Err(io::Error::other("no page"));
             };
-            let parse = |bytes: &serde_bytes::ByteBuf| Entry::from_bytes(bytes).expect("an entry");
-            let entries: Vec<_> = entries.iter().map(parse).collect();
-            let head = Head::from_bytes(&head).expect("a head");
+            let (entries, head) = Response::parse_page(&entries, &head).expect("a page");
             copy.append(&entries, &head).expect("the directory is one");
             all.extend(entries);
             if copy.entries() == head.entries {

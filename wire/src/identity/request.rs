@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use thiserror::Error;
 
-use super::directory::{Entry, Head};
+use super::directory::{Entry, Head, PAGE_MAX};
 
 /// Version of these messages.
 pub const IDENTITY_VERSION: u8 = 1;
@@ -146,7 +146,7 @@ pub enum Response {
     Done {},
     /// A part of the directory.
     Page {
-        /// See [`Entry::to_bytes`]; at most [`PAGE_MAX`](super::directory::PAGE_MAX).
+        /// See [`Entry::to_bytes`]; at most [`PAGE_MAX`].
         entries: Vec<ByteBuf>,
         /// See [`Head::to_bytes`].
         head: ByteBuf,
@@ -346,6 +346,21 @@ impl Response {
     pub fn page(entries: &[Entry], head: &Head) -> Self {
         let entries = entries.iter().map(|entry| ByteBuf::from(entry.to_bytes())).collect();
         Self::Page { entries, head: ByteBuf::from(head.to_bytes()) }
+    }
+
+    /// What is in a page.
+    ///
+    /// # Errors
+    /// [`BadMessage::Malformed`] if an entry or the head is none, or there are more than
+    /// [`PAGE_MAX`] entries.
+    pub fn parse_page(entries: &[ByteBuf], head: &[u8]) -> Result<(Vec<Entry>, Head), BadMessage> {
+        if entries.len() > PAGE_MAX {
+            return Err(BadMessage::Malformed);
+        }
+        let entries =
+            entries.iter().map(|entry| Entry::from_bytes(entry)).collect::<Result<_, _>>();
+        let head = Head::from_bytes(head).map_err(|_| BadMessage::Malformed)?;
+        Ok((entries.map_err(|_| BadMessage::Malformed)?, head))
     }
 }
 

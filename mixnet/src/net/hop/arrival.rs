@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Onions in a piece: what one task works on.
-const PIECE: usize = 256;
+use crate::round::RUN as PIECE;
 
 /// Room for pieces, shared by all links of a hop.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Why no message could be read.
 #[derive(Debug, Error)]
-pub(super) enum ReadError {
+pub enum ReadError {
     /// The peer closed the connection.
     #[error("the connection was closed")]
     Closed,
@@ -20,25 +20,31 @@ pub(super) enum ReadError {
 
 /// Reads messages; one that has come stays until it is taken.
 #[derive(Debug)]
-pub(super) struct MessageReader<R> {
+pub struct MessageReader<R> {
     reader: R,
     buffer: Vec<u8>,
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
-    pub(super) fn new(reader: R) -> Self {
+    /// Reads from `reader`.
+    pub fn new(reader: R) -> Self {
         Self { reader, buffer: Vec::new() }
     }
 
-    /// Waits until a whole message is there. Dropping the future loses nothing.
-    pub(super) async fn fill(&mut self) -> Result<(), ReadError> {
+    /// Waits until a whole message is there. Dropping the future loses nothing, and nothing is read
+    /// of the next message.
+    ///
+    /// # Errors
+    /// [`ReadError`], after which there is nothing more to read.
+    pub async fn fill(&mut self) -> Result<(), ReadError> {
         self.read_to(LENGTH_LEN).await?;
         let len = self.len()?;
         self.read_to(LENGTH_LEN + len).await
     }
 
     /// Takes the body of the message that is there.
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn take(&mut self) -> Vec<u8> {
         let body = self.buffer.split_off(LENGTH_LEN.min(self.buffer.len()));
         self.buffer = Vec::new();
         body

@@ -133,10 +133,7 @@ impl Copy {
     /// [`BadPage`]; nothing is taken then.
     pub fn append(&mut self, entries: &[Entry], head: &Head) -> Result<(), BadPage> {
         head.verify(&self.network, &self.service).map_err(|_| BadPage::Unsigned)?;
-        let mut next = self.clone_for(entries);
-        for entry in entries {
-            next.take(self, entry)?;
-        }
+        let next = self.draft(entries)?;
         if head.entries < next.entries {
             return Err(BadPage::Behind { head: head.entries, known: next.entries });
         }
@@ -152,21 +149,18 @@ impl Copy {
     /// # Errors
     /// [`BadPage`] if they do not follow upon each other; nothing is taken then.
     pub fn restore(&mut self, entries: &[Entry]) -> Result<(), BadPage> {
-        let mut next = self.clone_for(entries);
-        for entry in entries {
-            next.take(self, entry)?;
-        }
+        let next = self.draft(entries)?;
         self.adopt(next);
         Ok(())
     }
 
-    fn clone_for(&self, entries: &[Entry]) -> Draft {
-        Draft {
-            entries: self.entries,
-            hash: self.hash,
-            time_s: self.time_s,
-            changed: HashMap::with_capacity(entries.len()),
+    fn draft(&self, entries: &[Entry]) -> Result<Draft, BadPage> {
+        let (count, hash, time_s) = (self.entries, self.hash, self.time_s);
+        let mut next = Draft { entries: count, hash, time_s, changed: HashMap::new() };
+        for entry in entries {
+            next.take(self, entry)?;
         }
+        Ok(next)
     }
 
     fn adopt(&mut self, next: Draft) {

@@ -72,11 +72,12 @@ fn versions_and_lengths_are_checked_first() {
 
 #[test]
 fn a_full_page_of_the_longest_entries_is_within_the_limit() {
-    use super::super::directory::{ENTRY_MAX, HEAD_LEN, PAGE_MAX};
+    use super::super::directory::{ENTRY_MAX, HEAD_LEN};
     // A name of 32 characters has at most 128 bytes.
     let entries = vec![bytes(ENTRY_MAX - 255 + 128); PAGE_MAX];
     let page = Response::Page { entries, head: bytes(HEAD_LEN) };
     assert!(page.to_message().len() <= MESSAGE_MAX + LENGTH_LEN);
+    assert!(Response::parse_page(&vec![bytes(152); PAGE_MAX + 1], &[0; HEAD_LEN]).is_err());
 }
 
 #[test]
