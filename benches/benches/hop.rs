@@ -6,8 +6,8 @@ use criterion::{
 };
 use rayon::ThreadPool;
 use talaria_benches::{Chain, ROUND, SIZES, THREADS, pool, rng};
-use talaria_mixnet::hop::noise::Noise;
-use talaria_mixnet::hop::shuffle::shuffle;
+use talaria_mixnet::mix::noise::Noise;
+use talaria_mixnet::mix::shuffle::shuffle;
 use talaria_mixnet::round::Round;
 use talaria_wire::Batch;
 

@@ -9,7 +9,7 @@ use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use talaria_mixnet::hop::noise::Noise;
+use talaria_mixnet::mix::noise::Noise;
 use talaria_mixnet::round::Round;
 use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::onion::{PeelContext, seal};

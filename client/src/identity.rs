@@ -38,10 +38,6 @@ pub(crate) mod tests {
     use super::*;
     use chacha20::ChaCha20Rng;
     use rand::SeedableRng;
-    use talaria_wire::HopIndex;
-    use talaria_wire::crypto::OnionSecret;
-    use talaria_wire::epoch::{Epoch, EpochKeys, KeyTerms, SignedKey};
-    use talaria_wire::network_file::Network;
 
     pub(crate) fn identity(seed: u64, name: &str) -> (Identity, ChaCha20Rng) {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -51,20 +47,5 @@ pub(crate) mod tests {
             created: Round(4000 + seed),
         };
         (identity, rng)
-    }
-
-    /// The frame that announces the key of the only hop, for the epoch of `round`.
-    pub(crate) fn epoch_keys(
-        network: &Network,
-        own: &IdentitySecret,
-        hop: &OnionSecret,
-        round: Round,
-    ) -> Vec<u8> {
-        let epoch_rounds = network.epoch_rounds();
-        let epoch = Epoch::of(round, epoch_rounds);
-        let (network, first) = (network.version_hash(), HopIndex(0));
-        let terms = KeyTerms { network, hop: first, epoch, epoch_rounds };
-        let keys = vec![SignedKey::sign(*hop.public(), &terms, own)];
-        EpochKeys { epoch, first, keys }.to_frame()
     }
 }

@@ -1,11 +1,10 @@
 //! The client of Talaria as a library.
 //!
-//! The core is a state machine, [`Client`]: it has no sockets, clocks, files or hidden randomness,
-//! and builds without the feature `net`. What it decides comes out as [`Action`]s, to be executed
-//! one by one. With the feature `net` (the default) there is also a home directory on disk and
-//! a driver that runs a client over TLS.
+//! A state machine, [`Client`]: it has no sockets, clocks, files or hidden randomness. What it
+//! decides comes out as [`Action`]s, to be executed one by one; the daemon and the simulated
+//! network do.
 
-pub mod account;
+pub mod certificate;
 pub mod client;
 pub mod contact;
 pub mod conversation;
@@ -14,11 +13,6 @@ pub mod identity;
 pub mod notice;
 pub mod safety;
 pub mod session;
-
-#[cfg(feature = "net")]
-pub mod net;
-#[cfg(feature = "net")]
-pub mod store;
 
 pub use client::{Action, Change, Client, CloseReason, Counters, ProtocolError};
 pub use contact::{Contact, Met, Trust};

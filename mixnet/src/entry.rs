@@ -6,14 +6,17 @@
 //! Every connection is that of a user, and a user has one: the newer one takes the place of the
 //! older.
 
+pub mod admission;
+pub mod members;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use talaria_wire::control::{AbortReason, Farewell, Refusal};
 use talaria_wire::frame::{Announcement, Submission};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
-use crate::admission::{Admission, ClientId, NotAdmitted, Seat, Seats, UserId};
 use crate::schedule::{Ending, ScheduleConfig, Scheduler, Step};
+use admission::{Admission, ClientId, NotAdmitted, Seat, Seats, UserId};
 
 /// A client that lets so many rounds pass in a row is not waited for any more. One alone may be
 /// the doing of somebody who holds everybody's traffic up for a moment, to close the next round

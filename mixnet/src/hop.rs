@@ -5,10 +5,8 @@
 //! right shape, the round has not run, and there is room; and it gives a round up when the next
 //! hop does not return it in time.
 
+pub mod guard;
 pub mod keys;
-pub mod noise;
-pub mod replay;
-pub mod shuffle;
 
 use std::collections::BTreeSet;
 
@@ -16,9 +14,9 @@ use talaria_wire::control::AbortReason;
 use talaria_wire::link::BatchHead;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape, UnixMillis};
 
-use crate::chain::Underway;
 use crate::round::{Away, Round, Unmixed};
-use replay::{MayNotRun, RoundGuard, RoundLog};
+use crate::underway::Underway;
+use guard::{MayNotRun, RoundGuard, RoundLog};
 
 /// What a hop may be made to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

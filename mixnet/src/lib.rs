@@ -1,31 +1,13 @@
-//! Rounds, hops, chain and entry of Talaria: everything that a server does.
+//! Rounds, hops, chain and entry of Talaria: everything that a server decides.
 //!
-//! The protocol is in state machines and plain functions without sockets, clocks or hidden
-//! randomness; what touches the world is in [`net`], behind the default feature `net`.
+//! The protocol is in state machines and plain functions without sockets, clocks, files or hidden
+//! randomness. The server `talariad` and the simulated network drive the same ones.
 
-pub mod admission;
-pub mod chain;
 pub mod entry;
 pub mod hop;
-pub mod members;
-pub mod privacy;
+pub mod link;
+pub mod mix;
 pub mod probe;
 pub mod round;
 pub mod schedule;
-
-#[cfg(feature = "net")]
-pub mod capacity;
-#[cfg(feature = "net")]
-pub mod config;
-#[cfg(feature = "net")]
-pub mod identity;
-#[cfg(feature = "net")]
-pub mod keys;
-#[cfg(feature = "net")]
-pub mod net;
-#[cfg(feature = "net")]
-pub mod network;
-#[cfg(feature = "net")]
-pub mod server;
-#[cfg(feature = "net")]
-pub mod setup;
+pub mod underway;

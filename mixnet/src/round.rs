@@ -33,9 +33,9 @@ use talaria_wire::{Batch, Round as RoundNumber};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::hop::noise::{Canary, Noise};
-use crate::hop::replay::drop_repeated;
-use crate::hop::shuffle::shuffle;
+use crate::mix::noise::{Canary, Noise};
+use crate::mix::repeated::drop_repeated;
+use crate::mix::shuffle::shuffle;
 pub use placement::NotAsAnnounced;
 use placement::Placement;
 use ticket::{Ticket, WaysBack};

@@ -14,7 +14,7 @@ use std::num::NonZeroU64;
 
 use talaria_wire::{Round, UnixMillis};
 
-use crate::chain::Underway;
+use crate::underway::Underway;
 
 /// Rounds that return in a row before one more may travel.
 const GROWS_AFTER: usize = 8;

@@ -13,10 +13,10 @@ mod seeds;
 use std::path::Path;
 
 use rand::SeedableRng;
-use talaria_mixnet::config::Config;
-use talaria_mixnet::identity::backup::{BackupReader, BackupWriter};
-use talaria_mixnet::identity::certificate::Csr;
-use talaria_mixnet::identity::store::Row;
+use talaria_identity::backup::{BackupReader, BackupWriter};
+use talaria_identity::certificate::Csr;
+use talaria_identity::store::Row;
+use talaria_server::config::Config;
 use talaria_wire::control::Control;
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{Accepts, Announcement, HEADER_LEN, Header, Kind, Replies, Submission};

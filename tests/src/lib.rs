@@ -3,6 +3,4 @@
 pub mod fuzz;
 pub mod identity;
 pub mod real;
-pub mod sim;
-pub mod statistics;
 pub mod vectors;

@@ -9,7 +9,7 @@ mod chain_keys;
 use std::num::NonZeroU32;
 
 use crate::codec::{DecodeError, Reader};
-use crate::crypto::identity::{BadSignature, IdentityPublic, IdentitySecret, SIGNATURE_LEN};
+use crate::crypto::identity_key::{BadSignature, IdentityPublic, IdentitySecret, SIGNATURE_LEN};
 use crate::crypto::onion_key::OnionPublic;
 use crate::frame::{HEADER_LEN, Header, Kind};
 use crate::network_file::VersionHash;

@@ -5,13 +5,11 @@
 
 pub mod directory;
 pub mod name;
-pub mod password;
 pub mod proof;
 pub mod request;
 pub mod wrapping;
 
 pub use directory::{Cause, Copy, Entry, EntryHash, Head};
 pub use name::{BadUserName, UserName};
-pub use password::{Password, ServerSecrets, Stretch};
 pub use request::{Refusal, Request, Response};
 pub use wrapping::{ExportKey, WrappedThing};

@@ -21,7 +21,7 @@ use sha2::Sha256;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::crypto::identity::{IdentityPublic, IdentitySecret, SIGNATURE_LEN};
+use crate::crypto::identity_key::{IdentityPublic, IdentitySecret, SIGNATURE_LEN};
 use crate::network_file::NetworkId;
 use crate::params::{PEER_MESSAGE_LEN, Round};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use talaria_mixnet::net::tls::ENTRY_NAME;
+use talaria_server::net::tls::ENTRY_NAME;
 use talaria_wire::RoundShape;
 use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
 use talaria_wire::epoch::BadEpochKeys;

@@ -4,11 +4,12 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use talaria_client::account::expires_s;
-use talaria_client::net::account::Joining;
-use talaria_client::store::{AccountFile, Home};
+use talaria_client::certificate::expires_s;
+use talaria_daemon::account::Joining;
+use talaria_opaque::Stretch;
+use talaria_store::{AccountFile, Home};
 use talaria_wire::UnixMillis;
-use talaria_wire::identity::{Stretch, UserName};
+use talaria_wire::identity::UserName;
 use talaria_wire::network_file::show_time;
 
 use crate::commands::{print, print_json};

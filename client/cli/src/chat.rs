@@ -14,8 +14,8 @@ use std::time::Duration;
 use talaria_client::Contact;
 use talaria_client::Trust;
 use talaria_client::conversation::state::Received;
-use talaria_client::net::{self, Event, Input, Ports, RunError, Summary, WhenSpent};
-use talaria_client::store::{Home, HomeError, ShownMark};
+use talaria_daemon::{self as net, Event, Input, Ports, RunError, Summary, WhenSpent};
+use talaria_store::{Home, HomeError, ShownMark};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 

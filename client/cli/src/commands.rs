@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde::Serialize;
-use talaria_client::net;
-use talaria_client::store::{NetworkSource, update_network};
+use talaria_daemon as net;
+use talaria_store::{NetworkSource, update_network};
 use talaria_wire::network_file::{Known, NetworkVersion, show_time};
 use talaria_wire::params::PROTOCOL_VERSION;
 

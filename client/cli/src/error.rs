@@ -2,8 +2,8 @@
 
 use std::io;
 
-use talaria_client::net::{RunError, ServiceError};
-use talaria_client::store::HomeError;
+use talaria_daemon::{RunError, ServiceError};
+use talaria_store::HomeError;
 use thiserror::Error;
 
 use crate::events::{self, Event};

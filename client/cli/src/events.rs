@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use talaria_client::conversation::state::Received;
-use talaria_client::net;
 use talaria_client::{BudgetStage, Interference, Notice, Presence, SafetyNumber, Way};
+use talaria_daemon as net;
 use talaria_wire::frame::Outcome;
 use talaria_wire::identity::UserName;
 

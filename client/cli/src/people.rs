@@ -6,8 +6,8 @@ use std::path::Path;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
-use talaria_client::store::Home;
 use talaria_client::{Contact, Met, SafetyNumber, Trust};
+use talaria_store::Home;
 use talaria_wire::identity::UserName;
 
 use crate::account::confirm;

@@ -13,7 +13,7 @@ use ratatui::crossterm::event::{
 };
 use ratatui::crossterm::execute;
 use ratatui::{DefaultTerminal, Frame};
-use talaria_client::net::Input;
+use talaria_daemon::Input;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use talaria_wire::identity::password::{BadPassword, PASSWORD_MAX};
-use talaria_wire::identity::{Password, UserName};
+use talaria_opaque::{BadPassword, PASSWORD_MAX, Password};
+use talaria_wire::identity::UserName;
 use thiserror::Error;
 use zeroize::Zeroizing;
 use zxcvbn::{Score, zxcvbn};

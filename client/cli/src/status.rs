@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use talaria_client::Budget;
-use talaria_client::store::Home;
+use talaria_store::Home;
 use talaria_wire::network_file::{NoiseGoal, Terms};
 
 use crate::commands::{print, print_json};

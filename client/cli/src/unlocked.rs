@@ -4,10 +4,10 @@ use std::path::Path;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use talaria_client::net::ServiceError;
-use talaria_client::net::account::{Unlocked, sync};
-use talaria_client::store::{AccountFile, Home, HomeError};
-use talaria_wire::identity::Stretch;
+use talaria_daemon::ServiceError;
+use talaria_daemon::account::{Unlocked, sync};
+use talaria_opaque::Stretch;
+use talaria_store::{AccountFile, Home, HomeError};
 use tokio::runtime::Runtime;
 
 use crate::error::CliError;

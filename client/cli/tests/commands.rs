@@ -6,13 +6,14 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rand::SeedableRng;
+use talaria_client::Change;
 use talaria_client::conversation::state::{self, Outgoing, Said, Text};
-use talaria_client::store::{AccountFile, Home};
-use talaria_client::{Change, net};
+use talaria_opaque::{Password, Stretch};
+use talaria_store::{AccountFile, Home};
 use talaria_wire::UnixMillis;
 use talaria_wire::crypto::IdentitySecret;
+use talaria_wire::identity::UserName;
 use talaria_wire::identity::directory::Cause;
-use talaria_wire::identity::{Password, Stretch, UserName};
 use talaria_wire::network_file::{
     EntryInfo, HopInfo, IdentityInfo, Known, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
@@ -21,14 +22,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../../src/net/tests/listener.rs"]
-mod listener;
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../../src/account/tests/service.rs"]
-mod service;
-
-use service::Service;
+use talaria_daemon as net;
+use talaria_fixtures::listener;
+use talaria_fixtures::service::Service;
 
 const PASSWORD: &str = "correct horse battery staple orbit";
 

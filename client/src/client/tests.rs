@@ -15,8 +15,9 @@ use talaria_wire::{HopIndex, UnixMillis};
 
 use super::*;
 use crate::conversation::budget::BudgetStage;
-use crate::identity::tests::{epoch_keys, identity};
+use crate::identity::tests::identity;
 use crate::notice::Interference;
+use talaria_fixtures::epoch_keys;
 
 const PERIOD: u64 = 2000;
 const FIRST: Round = Round(5000);

@@ -1,8 +1,8 @@
 //! What a hop takes on and what it refuses.
 
 use super::*;
-use crate::hop::noise::Noise;
-use crate::hop::replay::NotRecorded;
+use crate::hop::guard::NotRecorded;
+use crate::mix::noise::Noise;
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use talaria_wire::Hops;

@@ -7,7 +7,7 @@ use talaria_wire::Batch;
 use talaria_wire::onion::ReplyKey;
 use zeroize::Zeroizing;
 
-use crate::hop::noise::Canary;
+use crate::mix::noise::Canary;
 
 /// The secret of one round at one hop. Not `Clone`; spent by the returning batch.
 pub(super) struct Ticket {

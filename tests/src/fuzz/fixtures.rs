@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
-use talaria_mixnet::identity::backup::Owner;
+use talaria_identity::backup::Owner;
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
 use talaria_wire::identity::UserName;
 use talaria_wire::network_file::NetworkId;

@@ -1,8 +1,8 @@
 //! Where the fuzzers start: good inputs of every target, cut short and changed.
 
 use serde_bytes::ByteBuf;
-use talaria_mixnet::identity::backup::BackupWriter;
-use talaria_mixnet::identity::store::{Row, TokenRow, User as StoredUser, UserStatus};
+use talaria_identity::backup::BackupWriter;
+use talaria_identity::store::{Row, TokenRow, User as StoredUser, UserStatus};
 use talaria_wire::control::{AbortReason, Control, Refusal};
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Announcement, HEADER_LEN, Outcome, Replies, Submission};

@@ -4,9 +4,9 @@ use chacha20::ChaCha20Rng;
 use p256::pkcs8::EncodePrivateKey;
 use rand::SeedableRng;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use talaria_opaque::{Account, Login, Password, Registration, Stretch};
 use talaria_wire::crypto::IdentitySecret;
-use talaria_wire::identity::password::{Account, Login, Password, Registration};
-use talaria_wire::identity::{ExportKey, Request, Response, Stretch, UserName, WrappedThing};
+use talaria_wire::identity::{ExportKey, Request, Response, UserName, WrappedThing};
 use talaria_wire::network_file::NetworkId;
 
 /// Somebody with a name, a password and a key. Passwords are stretched next to not at all.

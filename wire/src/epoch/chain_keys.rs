@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use thiserror::Error;
 
 use super::{EPOCHS_AHEAD, Epoch, EpochKeys, KeyTerms};
-use crate::crypto::identity::IdentityPublic;
+use crate::crypto::identity_key::IdentityPublic;
 use crate::crypto::onion_key::OnionPublic;
 use crate::network_file::{Network, VersionHash};
 use crate::params::{HopIndex, Round};

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::name::UserName;
 use crate::codec::{DecodeError, Reader};
-use crate::crypto::identity::{BadSignature, IDENTITY_PUBLIC_LEN, SIGNATURE_LEN};
+use crate::crypto::identity_key::{BadSignature, IDENTITY_PUBLIC_LEN, SIGNATURE_LEN};
 use crate::crypto::kdf::{Label, derive};
 use crate::crypto::{IdentityPublic, IdentitySecret};
 use crate::network_file::NetworkId;

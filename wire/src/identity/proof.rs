@@ -1,6 +1,6 @@
 //! Signatures by which a user shows the identity service that a key is theirs.
 
-use crate::crypto::identity::{BadSignature, SIGNATURE_LEN};
+use crate::crypto::identity_key::{BadSignature, SIGNATURE_LEN};
 use crate::crypto::kdf::{Label, derive};
 use crate::crypto::{IdentityPublic, IdentitySecret};
 use crate::network_file::NetworkId;

@@ -12,7 +12,7 @@ use super::{
     EntryInfo, HopInfo, IdentityInfo, NETWORK_FILE_MAX, NETWORK_FILE_VERSION, NetworkFileError,
     NetworkId, Noise, NoiseGoal, Terms, Validity, VersionHash,
 };
-use crate::crypto::identity::{IDENTITY_PUBLIC_LEN, IdentityPublic, SIGNATURE_LEN};
+use crate::crypto::identity_key::{IDENTITY_PUBLIC_LEN, IdentityPublic, SIGNATURE_LEN};
 use crate::params::UnixMillis;
 
 /// Digits of a base64 line in a PEM file (RFC 7468, section 2).

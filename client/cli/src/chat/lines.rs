@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 
 use talaria_client::TEXT_MAX;
-use talaria_client::net::Input;
+use talaria_daemon::Input;
 use tokio::sync::mpsc;
 
 /// What the reader tells beside the lines themselves.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use talaria_client::Notice;
 use talaria_client::conversation::state::Received;
-use talaria_client::net::{self, Input};
+use talaria_daemon::{self as net, Input};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Local};
 use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
-use talaria_client::net::{self, Event};
 use talaria_client::{BudgetStage, Notice, Presence, Way};
+use talaria_daemon::{self as net, Event};
 use talaria_wire::Round;
 use talaria_wire::frame::Outcome;
 use talaria_wire::peer_message::MessageId;

@@ -3,8 +3,8 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
-use talaria_client::net::Event;
 use talaria_client::{BudgetStage, Notice, Text};
+use talaria_daemon::Event;
 use talaria_wire::Round;
 use talaria_wire::identity::UserName;
 use talaria_wire::peer_message::MessageId;

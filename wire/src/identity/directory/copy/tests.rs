@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::crypto::IdentitySecret;
-use crate::crypto::identity::SIGNATURE_LEN;
+use crate::crypto::identity_key::SIGNATURE_LEN;
 use crate::identity::directory::HEAD_LEN;
 use chacha20::ChaCha20Rng;
 use proptest::prelude::*;

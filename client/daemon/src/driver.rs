@@ -1,0 +1,304 @@
+//! The one task of a running client.
+
+mod directory;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+use talaria_wire::UnixMillis;
+use talaria_wire::control::{Farewell, Refusal};
+use talaria_wire::identity::UserName;
+use tokio::time::sleep;
+use tracing::debug;
+
+use crate::clock::now;
+use crate::net::backoff::Backoff;
+use crate::net::connection::{Connected, Connection, ConnectionError, Frame};
+use crate::net::identity::{Page, ServiceError};
+use crate::net::tls::client_config;
+use crate::run::{BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent};
+use directory::{Following, follow};
+use talaria_client::certificate::Credentials;
+use talaria_client::client::{Action, Change, Client, CloseReason};
+use talaria_client::contact::Contact;
+use talaria_client::notice::Notice;
+use talaria_store::{Home, NetworkSource};
+
+/// Inputs that share a commit.
+const INPUTS_AT_ONCE: usize = 256;
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Connected, ConnectionError>> + Send>>;
+
+/// Where the connection stands.
+enum Link {
+    Up(Box<Connection>),
+    Coming(Connecting),
+}
+
+/// What has happened.
+enum Happened {
+    Connected(Box<Connected>),
+    Frame(Frame),
+    Pages(Result<Vec<Page>, ServiceError>),
+    Broken(ConnectionError),
+    Timeout,
+    Input(usize),
+    Shown(Option<u32>),
+    Stopped,
+}
+
+struct Driver {
+    home: Home,
+    client: Client,
+    rng: StdRng,
+    ports: Ports,
+    source: NetworkSource,
+    link: Link,
+    /// Who is talked to.
+    partner: UserName,
+    following: Following,
+    /// The partner's key has changed, or the partner has gone: nothing is sent.
+    held_back: bool,
+    /// It was told that the directory contradicts itself.
+    contradicted: bool,
+    backoff: Backoff,
+    inputs: Vec<Input>,
+    input_open: bool,
+    shown_open: bool,
+    finished: bool,
+}
+
+/// Talks with `contact` until both sides have ended, or `ports.stop` says so. A conversation
+/// whose privacy budget is used up idles, or goes on, as `when_spent` says.
+///
+/// # Errors
+/// [`RunError`] if the home cannot be written or the server will never take this client. Lost
+/// connections are no errors: they are made again.
+pub async fn run(
+    mut home: Home,
+    contact: Contact,
+    when_spent: WhenSpent,
+    ports: Ports,
+) -> Result<Summary, RunError> {
+    let source = home.network_source()?;
+    let network = source.load(now())?;
+    let credentials = home.credentials()?;
+    client_config(&network, &credentials)?;
+    home.remember(&contact)?;
+    let partner = contact.name.clone();
+    // The client counts anew in every run.
+    home.commit(&[Change::IdlePairsUnmet(0)])?;
+    let state = home.conversation(&contact.key)?;
+    let mut client = Client::new(&network, home.identity()?, home.last_round()?);
+    client.go_beyond_budget(when_spent == WhenSpent::GoOn);
+    client.open(contact, state);
+    let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
+    let link = Link::Coming(connect(&source, credentials, Duration::ZERO));
+    let following = follow(&source, home.directory()?.entries(), Some(Duration::ZERO));
+    let driver = Driver {
+        home,
+        client,
+        rng,
+        ports,
+        source,
+        link,
+        partner,
+        following,
+        held_back: false,
+        contradicted: false,
+        backoff: Backoff::default(),
+        inputs: Vec::new(),
+        input_open: true,
+        shown_open: true,
+        finished: false,
+    };
+    driver.drive().await
+}
+
+fn connect(source: &NetworkSource, own: Credentials, after: Duration) -> Connecting {
+    let source = source.clone();
+    Box::pin(async move {
+        sleep(after).await;
+        Connection::open(source, own).await
+    })
+}
+
+impl Driver {
+    async fn drive(mut self) -> Result<Summary, RunError> {
+        loop {
+            self.execute().await?;
+            if self.finished {
+                break;
+            }
+            match self.wait().await {
+                Happened::Stopped => break,
+                happened => self.take_in(happened)?,
+            }
+        }
+        self.part().await
+    }
+
+    /// Waits for whatever comes first. Every branch can be dropped without losing anything.
+    async fn wait(&mut self) -> Happened {
+        let deadline = self.client.poll_timeout();
+        let takes_input = self.input_open && self.backlog() < BACKLOG_UNITS;
+        let inputs = &mut self.inputs;
+        tokio::select! {
+            happened = next(&mut self.link) => happened,
+            pages = &mut self.following => Happened::Pages(pages),
+            () = sleep_until(deadline) => Happened::Timeout,
+            n = self.ports.input.recv_many(inputs, INPUTS_AT_ONCE), if takes_input => {
+                Happened::Input(n)
+            }
+            number = self.ports.shown.recv(), if self.shown_open => Happened::Shown(number),
+            _ = &mut self.ports.stop => Happened::Stopped,
+        }
+    }
+
+    fn backlog(&self) -> u32 {
+        self.client.conversation().map_or(0, |state| state.next_seq - state.acked)
+    }
+
+    fn take_in(&mut self, happened: Happened) -> Result<(), RunError> {
+        match happened {
+            Happened::Connected(connected) => {
+                let Connected { connection, network } = *connected;
+                self.link = Link::Up(Box::new(connection));
+                self.client.adopt(&network);
+                self.client.handle_connected(now());
+            }
+            Happened::Frame(Frame { kind, body }) => {
+                let taken = self.client.handle_frame(now(), kind, &body, &mut self.rng);
+                if let Err(error) = taken {
+                    self.disconnect(&error.to_string())?;
+                }
+            }
+            Happened::Pages(pages) => self.take_pages(pages)?,
+            Happened::Broken(error) => self.disconnect(&error.to_string())?,
+            Happened::Timeout => self.client.handle_timeout(now(), &mut self.rng),
+            Happened::Input(0) => self.input_open = false,
+            Happened::Input(_) => self.take_inputs()?,
+            Happened::Shown(Some(number)) => self.client.shown(number),
+            Happened::Shown(None) => self.shown_open = false,
+            Happened::Stopped => {}
+        }
+        Ok(())
+    }
+
+    fn take_inputs(&mut self) -> Result<(), RunError> {
+        for input in std::mem::take(&mut self.inputs) {
+            match input {
+                Input::Say(text) => {
+                    if let Err(error) = self.client.say(&text, now()) {
+                        self.show(Event::Refused(error));
+                    }
+                }
+                Input::End => self.client.end(),
+                Input::Leave => self.client.leave(),
+                Input::AcceptKey => self.accept_key()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes what the client has decided, in its order.
+    async fn execute(&mut self) -> Result<(), RunError> {
+        while let Some(action) = self.client.poll_action() {
+            match action {
+                // SQLite blocks this task for a moment; it has nothing to do without the commit.
+                Action::Commit(changes) => self.home.commit(&changes)?,
+                Action::Send(frame) => self.send(&frame).await?,
+                Action::Notify(notice) => self.notify(notice),
+                Action::Close(CloseReason::Refused(
+                    reason @ (Refusal::Version | Refusal::Network | Refusal::Forked),
+                )) => return Err(RunError::Refused(reason)),
+                Action::Close(CloseReason::Goodbye(
+                    reason @ (Farewell::Replaced | Farewell::Superseded | Farewell::Disabled),
+                )) => return Err(RunError::SentAway(reason)),
+                Action::Close(reason) => self.disconnect(&reason.to_string())?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Result<(), RunError> {
+        if let Link::Up(connection) = &mut self.link
+            && let Err(error) = connection.write(frame).await
+        {
+            self.disconnect(&error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        match notice {
+            Notice::Ready { .. } => self.backoff.reset(),
+            Notice::Finished => self.finished = true,
+            _ => {}
+        }
+        self.show(Event::Notice(notice));
+    }
+
+    /// Whoever showed events may be gone; the rounds go on until the run is stopped.
+    fn show(&self, event: Event) {
+        let _ = self.ports.output.send(event);
+    }
+
+    fn disconnect(&mut self, reason: &str) -> Result<(), RunError> {
+        if let Link::Up(_) = self.link {
+            self.client.handle_disconnected(now());
+        }
+        let retry_in = self.backoff.next(&mut self.rng);
+        debug!(reason, ?retry_in, "no connection");
+        self.link = Link::Coming(connect(&self.source, self.home.credentials()?, retry_in));
+        self.show(Event::Disconnected { reason: reason.to_owned(), retry_in });
+        Ok(())
+    }
+
+    /// The end: what was taken over is committed, what was shown is marked.
+    async fn part(mut self) -> Result<Summary, RunError> {
+        let nothing = Link::Coming(Box::pin(std::future::pending()));
+        if let Link::Up(connection) = std::mem::replace(&mut self.link, nothing) {
+            connection.close().await;
+        }
+        while let Ok(input) = self.ports.input.try_recv() {
+            self.inputs.push(input);
+        }
+        if !self.finished {
+            self.take_inputs()?;
+        }
+        self.execute().await?;
+        self.ports.output = tokio::sync::mpsc::unbounded_channel().0;
+        while let Some(number) = self.ports.shown.recv().await {
+            self.client.shown(number);
+            self.execute().await?;
+        }
+        let state = self.client.conversation();
+        let unacknowledged = state.map_or(0, talaria_client::ConversationState::unacknowledged);
+        Ok(Summary { finished: self.finished, unacknowledged })
+    }
+}
+
+/// What the connection brings next.
+async fn next(link: &mut Link) -> Happened {
+    match link {
+        Link::Up(connection) => match connection.read().await {
+            Ok(frame) => Happened::Frame(frame),
+            Err(error) => Happened::Broken(error),
+        },
+        Link::Coming(connecting) => match connecting.await {
+            Ok(connected) => Happened::Connected(Box::new(connected)),
+            Err(error) => Happened::Broken(error),
+        },
+    }
+}
+
+async fn sleep_until(deadline: Option<UnixMillis>) {
+    match deadline {
+        Some(deadline) => sleep(Duration::from_millis(deadline.since(now()))).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,17 @@
+//! Runs a client over TLS: sockets and clocks around the state machine.
+//!
+//! [`run`] is one task. It reads frames, executes the client's actions in their order, and keeps
+//! the connection up; whoever calls it only sends [`Input`] and shows [`Event`]s.
+
+pub mod account;
+mod clock;
+mod driver;
+pub mod net;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub use clock::now;
+pub use driver::run;
+pub use net::identity::ServiceError;
+pub use run::{BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent};

@@ -1,0 +1,171 @@
+//! A connection to the entry: whole frames in, whole frames out.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use talaria_wire::frame::{Accepts, FrameError, HEADER_LEN, Header, Kind};
+use talaria_wire::network_file::Network;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::tls;
+use crate::clock::now;
+use talaria_client::certificate::Credentials;
+use talaria_store::{HomeError, NetworkSource};
+
+/// How long reaching the server and the TLS handshake may take, each.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a frame may take to leave: the server has stopped reading after that.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+const READ_LEN: usize = 4096;
+
+/// Why there is no connection, or no more.
+#[derive(Debug, Error)]
+pub(crate) enum ConnectionError {
+    #[error("{0}")]
+    Home(#[from] HomeError),
+    #[error("the server cannot be reached at {address}: {source}")]
+    Unreachable { address: String, source: io::Error },
+    #[error("the server at {0} does not answer")]
+    NoAnswer(String),
+    #[error("the server is not the one in the network file, or speaks no TLS: {0}")]
+    Tls(io::Error),
+    #[error("the certificate in the network file cannot be used: {0}")]
+    BadCertificate(#[from] rustls::Error),
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("the server does not keep the protocol: {0}")]
+    Frame(#[from] FrameError),
+}
+
+/// A frame that has come in.
+pub(crate) struct Frame {
+    pub(crate) kind: Kind,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A connection, and the version of the network file that led to it.
+pub(crate) struct Connected {
+    pub(crate) connection: Connection,
+    pub(crate) network: Network,
+}
+
+/// A TLS connection and what has been read of the next frame.
+pub(crate) struct Connection {
+    stream: TlsStream<TcpStream>,
+    accepts: Accepts,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects to where the network file says, as it says it now.
+    pub(crate) async fn open(
+        source: NetworkSource,
+        own: Credentials,
+    ) -> Result<Connected, ConnectionError> {
+        let network = source.load(now())?;
+        let config = tls::client_config(&network, &own)?;
+        let address = network.entry.address.clone();
+        let stream = match timeout(CONNECT_LIMIT, TcpStream::connect(&address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(source)) => return Err(ConnectionError::Unreachable { address, source }),
+            Err(_) => return Err(ConnectionError::NoAnswer(address)),
+        };
+        stream.set_nodelay(true)?;
+        let connector = TlsConnector::from(Arc::new(config));
+        let handshake = connector.connect(tls::server_name(tls::SERVER_NAME), stream);
+        let stream = timeout(CONNECT_LIMIT, handshake)
+            .await
+            .map_err(|_| ConnectionError::NoAnswer(address))?
+            .map_err(ConnectionError::Tls)?;
+        let accepts = Accepts::FromEntry(network.shape());
+        Ok(Connected { connection: Self { stream, accepts, buffer: Vec::new() }, network })
+    }
+
+    /// The next frame. Dropping the future loses nothing: what was read stays in the buffer.
+    pub(crate) async fn read(&mut self) -> Result<Frame, ConnectionError> {
+        loop {
+            if let Some(frame) = take_frame(&mut self.buffer, self.accepts)? {
+                return Ok(frame);
+            }
+            let mut bytes = [0; READ_LEN];
+            match self.stream.read(&mut bytes).await {
+                Ok(0) => return Err(ConnectionError::Closed),
+                Ok(n) => self.buffer.extend_from_slice(&bytes[..n]),
+                // A server that is killed says no goodbye. Frames have a length, so nothing can
+                // be cut off unseen.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(ConnectionError::Closed);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Writes one frame, in one piece.
+    pub(crate) async fn write(&mut self, frame: &[u8]) -> Result<(), ConnectionError> {
+        let write = async {
+            self.stream.write_all(frame).await?;
+            self.stream.flush().await
+        };
+        let stalled = || io::Error::new(io::ErrorKind::TimedOut, "the server has stopped reading");
+        timeout(WRITE_LIMIT, write).await.unwrap_or_else(|_| Err(stalled()))?;
+        Ok(())
+    }
+
+    /// Says goodbye to the server, if it listens.
+    pub(crate) async fn close(mut self) {
+        let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+    }
+}
+
+/// Takes a whole frame off the front of `buffer`. The header is judged before the body is kept.
+fn take_frame(buffer: &mut Vec<u8>, accepts: Accepts) -> Result<Option<Frame>, FrameError> {
+    let Some(head) = buffer.first_chunk::<HEADER_LEN>() else {
+        return Ok(None);
+    };
+    let Header { kind, len } = Header::parse(*head, accepts)?;
+    let end = HEADER_LEN + len;
+    if buffer.len() < end {
+        return Ok(None);
+    }
+    let body = buffer[HEADER_LEN..end].to_vec();
+    buffer.drain(..end);
+    Ok(Some(Frame { kind, body }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use talaria_wire::frame::Announcement;
+    use talaria_wire::{Hops, Round, RoundShape};
+
+    #[test]
+    fn frames_are_taken_whole_whatever_pieces_they_come_in() {
+        let accepts = Accepts::FromEntry(RoundShape::new(Hops::new(1).unwrap(), 1).unwrap());
+        let mut bytes = Vec::new();
+        for round in 0..3 {
+            let announcement =
+                Announcement { round: Round(round), opens_in_ms: 0, closes_in_ms: 1 };
+            bytes.extend_from_slice(&announcement.to_frame());
+        }
+        for piece in [1, 3, 16, 17, 48] {
+            let (mut buffer, mut rounds) = (Vec::new(), Vec::new());
+            for piece in bytes.chunks(piece) {
+                buffer.extend_from_slice(piece);
+                while let Some(frame) = take_frame(&mut buffer, accepts).unwrap() {
+                    rounds.push(Announcement::decode(&frame.body).unwrap().round.0);
+                }
+            }
+            assert_eq!((rounds, buffer.len()), (vec![0, 1, 2], 0));
+        }
+        assert!(take_frame(&mut vec![2, 0, 0, 8], accepts).is_err());
+    }
+}

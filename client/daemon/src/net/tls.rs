@@ -1,0 +1,80 @@
+//! TLS to the entry and the identity service: version 1.3 only, a post-quantum key exchange first,
+//! one authority.
+//!
+//! The certificate of a server is checked against the authority in the network file and against
+//! nothing else: no public authority can vouch for a mix-net. The names in them are the same in
+//! every network, and are not sent (no SNI), so the connection does not say what it is for.
+
+use std::sync::Arc;
+
+use p256::pkcs8::EncodePrivateKey;
+use rustls::client::{Resumption, WantsClientCert};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use talaria_wire::network_file::Network;
+
+use talaria_client::certificate::Credentials;
+
+/// The name in the certificate of every entry.
+pub const SERVER_NAME: &str = "entry.talaria";
+/// The name in the certificate of every identity service.
+pub const IDENTITY_NAME: &str = "talaria-identity";
+/// The protocol that is spoken with an entry, as TLS negotiates it.
+pub const ALPN: &[u8] = b"talaria/1";
+
+/// How to connect to the entry of a network.
+///
+/// # Errors
+/// If the authority in the network file, or the client's own certificate, is none.
+pub fn client_config(network: &Network, own: &Credentials) -> Result<ClientConfig, rustls::Error> {
+    let bad_key = |_| rustls::Error::General("the private key cannot be encoded".to_owned());
+    let key = own.secret.as_p256().to_pkcs8_der().map_err(bad_key)?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()));
+    let chain = vec![own.certificate.clone()];
+    let mut config = builder(network)?.with_client_auth_cert(chain, key)?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    restrict(&mut config);
+    Ok(config)
+}
+
+/// How to connect to the identity service of a network: without saying who one is.
+///
+/// # Errors
+/// If the authority in the network file is none.
+pub(super) fn identity_config(network: &Network) -> Result<ClientConfig, rustls::Error> {
+    let mut config = builder(network)?.with_no_client_auth();
+    restrict(&mut config);
+    Ok(config)
+}
+
+fn builder(
+    network: &Network,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(network.entry.ca.clone())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?;
+    Ok(builder.with_root_certificates(roots))
+}
+
+fn restrict(config: &mut ClientConfig) {
+    config.enable_sni = false;
+    // A ticket would let the network link two connections of one client.
+    config.resumption = Resumption::disabled();
+}
+
+pub(super) fn server_name(name: &'static str) -> ServerName<'static> {
+    ServerName::try_from(name).expect("the name is a DNS name")
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::NamedGroup;
+
+    #[test]
+    fn the_first_key_exchange_is_post_quantum() {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        assert_eq!(provider.kx_groups[0].name(), NamedGroup::X25519MLKEM768);
+    }
+}

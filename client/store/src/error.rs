@@ -1,0 +1,133 @@
+//! What is wrong with a home, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use talaria_wire::identity::UserName;
+use talaria_wire::identity::directory::BadPage;
+use talaria_wire::network_file::NetworkFileError;
+use thiserror::Error;
+
+/// What is wrong with a home, and what to do about it.
+#[derive(Debug, Error)]
+pub enum HomeError {
+    /// There is no account.
+    #[error(
+        "no account in {0}: make one with `talaria register NAME --network FILE`, or bring yours \
+         here with `talaria login NAME --network FILE`"
+    )]
+    NoAccount(PathBuf),
+    /// There is one already.
+    #[error(
+        "{0} holds an account already, and it is not replaced: choose another --home, or `talaria logout` first"
+    )]
+    AccountExists(PathBuf),
+    /// The home is of a version that did not encrypt.
+    #[error(
+        "{0} is of an older version, which had contact cards and did not encrypt, and cannot be \
+         taken over: use another --home, or remove it, and then `talaria register NAME --network \
+         FILE`"
+    )]
+    OldFormat(PathBuf),
+    /// `account.toml` cannot be understood.
+    #[error(
+        "{0} is damaged: restore it from a copy; without one what this home remembers is lost, \
+         and `talaria login NAME` in another --home gets the account itself back"
+    )]
+    BadAccountFile(PathBuf),
+    /// The login was right, and does not open this home.
+    #[error(
+        "the password is right, but does not open this home: it was changed from another one. \
+         `talaria logout` here, then `talaria login NAME`; what this home remembers is lost with it"
+    )]
+    OtherPassword,
+    /// Another process uses the home.
+    #[error("another talaria uses {0}: end it first, or choose another --home")]
+    InUse(PathBuf),
+    /// A file cannot be read or written.
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The database cannot be used.
+    #[error("the database of the home cannot be used: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The home was written by a newer program.
+    #[error("the home was written by a newer talaria (format {0}): update this program")]
+    NewerFormat(i64),
+    /// The database holds something that no program has written.
+    #[error("the database of the home is damaged ({0}): restore it from a copy")]
+    Damaged(&'static str),
+    /// The network file is wrong.
+    #[error("{path}: {source}")]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: NetworkFileError,
+    },
+    /// There is no network file to go by.
+    #[error(
+        "no network is known yet: add --network FILE, which the operator of the network gives out"
+    )]
+    NoNetwork,
+    /// The home belongs to another network than its network file says.
+    #[error("the network file of the home is another one: put it back from a copy")]
+    OtherNetwork,
+    /// A network file that was to follow upon the home's is of another network.
+    #[error(
+        "{path} is of another network, `{name}`: an account belongs to one network, so register \
+         there in another --home"
+    )]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+        /// What the network is called.
+        name: String,
+    },
+    /// The account goes on in another home, or with another key.
+    #[error(
+        "this account goes on in another home, or its key was replaced there: to go on here, \
+         `talaria logout` and then `talaria login {0}`; what this home remembers is lost with that"
+    )]
+    Superseded(UserName),
+    /// The directory does not have this account as the home does.
+    #[error(
+        "WARNING: the directory of the network has another key for you than the identity service \
+         gives out, or none: somebody may be trying to pass for you. Tell the operator, and \
+         compare safety numbers with your contacts"
+    )]
+    NotInDirectory,
+    /// Nobody of this name is in the directory.
+    #[error("nobody called `{0}` is in the directory of this network: check the spelling")]
+    UnknownName(UserName),
+    /// The name has been given up, or the operator has locked it out.
+    #[error("`{0}` takes no part in the network any more")]
+    Gone(UserName),
+    /// One's own name.
+    #[error("`{0}` is you: choose somebody else")]
+    Oneself(UserName),
+    /// The contact's key is not the one that was known.
+    #[error(
+        "`{0}` has another key than before: ask them, then compare the safety number with \
+         `talaria verify {0}` and accept it with `talaria verify {0} --accept`"
+    )]
+    KeyChanged(UserName),
+    /// Two people with one key: what one says could be taken for the other's.
+    #[error(
+        "`{0}` has the same key as `{1}`, whom you know: it is the same person, or somebody who deceives you"
+    )]
+    SharedKey(UserName, UserName),
+    /// The service contradicts itself.
+    #[error(
+        "WARNING: {0}. Nothing of it was taken. The identity service may be lying to you: compare \
+         `talaria whoami` with others, and do not trust new keys until its operator has explained \
+         this"
+    )]
+    Directory(#[from] BadPage),
+}

@@ -1,0 +1,320 @@
+//! The service itself: what it answers to each request, and what has to come before.
+//!
+//! It never sees a password or a private key: logins are OPAQUE, and the private key comes wrapped
+//! under a key that only the password gives.
+
+mod account;
+mod directory;
+mod login;
+mod operator;
+mod register;
+mod session;
+
+use talaria_opaque::{Account, ServerSecrets};
+use talaria_wire::UnixMillis;
+use talaria_wire::crypto::identity_key::SIGNATURE_LEN;
+use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
+use talaria_wire::identity::directory::{Cause, Entry, EntryHash, Head};
+use talaria_wire::identity::wrapping::WRAPPING_LEN;
+use talaria_wire::identity::{Refusal, Request, Response, UserName};
+use talaria_wire::network_file::NetworkId;
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::backup::Owner;
+use super::certificate::{Authority, BadCsr, Csr, SERIAL_LEN, certificate_hash};
+use super::limits::{Gate, IdentityLimits};
+use super::store::{Append, Appended, Store, StoreError, Tip, User};
+
+pub use operator::{OperatorError, TOKENS_MAX};
+pub use session::{Peer, Session};
+
+/// Bytes of a private key that is wrapped.
+const WRAPPED_KEY_LEN: usize = 32 + WRAPPING_LEN;
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registrations {
+    /// Everybody.
+    Open,
+    /// Who has a one-time token.
+    Token,
+    /// Nobody.
+    Closed,
+}
+
+/// What a service needs beside its store.
+#[derive(Debug)]
+pub struct ServiceConfig {
+    /// The network.
+    pub network: NetworkId,
+    /// The key that signs the heads of the directory.
+    pub head_key: IdentitySecret,
+    /// What OPAQUE answers with.
+    pub secrets: ServerSecrets,
+    /// What signs certificates.
+    pub authority: Authority,
+    /// Who may register.
+    pub registrations: Registrations,
+    /// How much may be asked for.
+    pub limits: IdentityLimits,
+}
+
+/// The identity service.
+#[derive(Debug)]
+pub struct Service<S> {
+    store: S,
+    config: ServiceConfig,
+    gate: Gate,
+    /// The newest head; who waits for an entry waits for it.
+    head: watch::Sender<Head>,
+    last_page: directory::LastPage,
+}
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+enum Failure {
+    Refused(Refusal),
+    Store(StoreError),
+    Authority(rcgen::Error),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<BadCsr> for Failure {
+    fn from(_: BadCsr) -> Self {
+        Self::Refused(Refusal::BadCsr)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken => Self::Refused(Refusal::NameTaken),
+            StoreError::BadToken => Self::Refused(Refusal::BadToken),
+            // It was there when the request began: the operator or the user was faster.
+            StoreError::NoSuchUser => Self::Refused(Refusal::Unavailable),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl From<rcgen::Error> for Failure {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Authority(error)
+    }
+}
+
+impl Failure {
+    /// What the user is told; what is nobody's fault but the service's is logged.
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Store(error) => {
+                warn!(%error, "the database of users failed");
+                Refusal::Unavailable
+            }
+            Self::Authority(error) => {
+                warn!(%error, "a certificate could not be made");
+                Refusal::Unavailable
+            }
+        }
+    }
+}
+
+impl<S: Store> Service<S> {
+    /// A service over a store, which is bound to the network and the head key.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store belongs to another one, or fails.
+    pub async fn new(store: S, config: ServiceConfig, now: UnixMillis) -> Result<Self, StoreError> {
+        let tip = bound(&store, &config).await?;
+        let head = sign(&config, tip, seconds(now));
+        let gate = Gate::new(&config.limits);
+        let head = watch::Sender::new(head);
+        Ok(Self { store, config, gate, head, last_page: directory::LastPage::default() })
+    }
+
+    /// The limits that it runs with.
+    #[must_use]
+    pub fn limits(&self) -> &IdentityLimits {
+        &self.config.limits
+    }
+
+    /// Whose directory it keeps.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        Owner { network: self.config.network, head_key: *self.config.head_key.public() }
+    }
+
+    /// Forgets whom it has not heard of in a while.
+    pub fn tidy(&self) {
+        self.gate.tidy();
+    }
+
+    /// Answers a request. After a refusal that [ends](Refusal::ends) the connection the session is
+    /// of no more use.
+    pub async fn answer(
+        &self,
+        session: &mut Session,
+        request: Request,
+        now: UnixMillis,
+    ) -> Response {
+        let answer = self.try_answer(session, request, now).await;
+        answer.unwrap_or_else(|failure| Response::Refused { reason: failure.refusal() })
+    }
+
+    async fn try_answer(
+        &self,
+        session: &mut Session,
+        request: Request,
+        now: UnixMillis,
+    ) -> Result<Response, Failure> {
+        if let Request::Directory { since, wait_ms } = request {
+            return self.directory(since, wait_ms, now).await;
+        }
+        self.gate.request(session.peer.origin)?;
+        match request {
+            Request::RegisterStart { name, request, token } => {
+                self.register_start(session, &name, &request, token, now).await
+            }
+            Request::RegisterFinish { upload, csr, wrapped_key } => {
+                self.register_finish(session, &upload, &csr, wrapped_key.into_vec(), now).await
+            }
+            Request::LoginStart { name, request } => {
+                self.login_start(session, &name, &request, now).await
+            }
+            Request::LoginFinish { proof } => self.login_finish(session, &proof),
+            Request::NewHome { csr } => self.new_home(session, &csr, now).await,
+            Request::ChangePasswordStart { request } => {
+                self.change_password_start(session, &request)
+            }
+            Request::ChangePasswordFinish { upload, wrapped_key } => {
+                self.change_password_finish(session, &upload, &wrapped_key).await
+            }
+            Request::RotateKey { csr, signature, wrapped_key } => {
+                self.rotate_key(session, &csr, &signature, wrapped_key.into_vec(), now).await
+            }
+            Request::Delete {} => self.delete(session, now).await,
+            Request::Renew { name, csr, signature } => {
+                self.renew(session, &name, &csr, &signature, now).await
+            }
+            Request::Fetch { name } => self.fetch(&name).await,
+            Request::Directory { .. } => Err(Refusal::BadRequest.into()),
+        }
+    }
+
+    fn account<'a>(&'a self, name: &'a UserName) -> Account<'a> {
+        Account { network: &self.config.network, name }
+    }
+
+    /// Tells everybody who waits that the directory has grown. Of two changes at once the later one
+    /// may come first.
+    fn advance(&self, tip: Tip, now: UnixMillis) {
+        self.head.send_if_modified(|head| {
+            let grown = tip.entries > head.entries;
+            if grown {
+                *head = sign(&self.config, tip, seconds(now));
+            }
+            grown
+        });
+    }
+}
+
+/// The end of the directory, which is then bound.
+async fn bound(store: &impl Store, config: &ServiceConfig) -> Result<Tip, StoreError> {
+    let owner = [&config.network.0[..], &config.head_key.public().to_bytes()].concat();
+    store.bind(&owner, &EntryHash::start(&config.network).0).await?;
+    store.tip().await
+}
+
+fn sign(config: &ServiceConfig, tip: Tip, now_s: u64) -> Head {
+    let now_s = now_s.max(tip.time_s);
+    Head::sign(&config.network, tip.entries, EntryHash(tip.hash), now_s, &config.head_key)
+}
+
+fn seconds(now: UnixMillis) -> u64 {
+    now.0 / 1000
+}
+
+/// Names are compared in one form only.
+fn parse_name(name: &str, otherwise: Refusal) -> Result<UserName, Failure> {
+    UserName::new(name).map_err(|_| otherwise.into())
+}
+
+fn parse_signature(bytes: &[u8]) -> Result<[u8; SIGNATURE_LEN], Failure> {
+    bytes.try_into().map_err(|_| Refusal::BadSignature.into())
+}
+
+fn check_wrapped_key(wrapped: &[u8]) -> Result<(), Failure> {
+    if wrapped.len() == WRAPPED_KEY_LEN { Ok(()) } else { Err(Refusal::BadRequest.into()) }
+}
+
+/// An entry whose place in the directory is not known yet.
+#[derive(Clone, Debug)]
+struct Draft {
+    cause: Cause,
+    name: UserName,
+    key: IdentityPublic,
+    certificate_hash: [u8; 32],
+    signature: [u8; SIGNATURE_LEN],
+}
+
+impl Draft {
+    fn new(cause: Cause, name: &UserName, key: IdentityPublic, certificate: &[u8]) -> Self {
+        let certificate_hash = certificate_hash(certificate);
+        Self { cause, name: name.clone(), key, certificate_hash, signature: [0; SIGNATURE_LEN] }
+    }
+
+    /// What the operator says of a user, whose key and certificate stay.
+    fn about(cause: Cause, name: &UserName, user: &User) -> Result<Self, StoreError> {
+        let key = IdentityPublic::from_bytes(&user.key);
+        let key = key.map_err(|_| StoreError::Damaged("a user's key is none"))?;
+        Ok(Self::new(cause, name, key, &user.certificate))
+    }
+
+    fn entry(self, tip: Tip, now_s: u64) -> Entry {
+        let Self { cause, name, key, certificate_hash, signature } = self;
+        // Clocks that are set back do not set the directory back.
+        let time_s = now_s.max(tip.time_s);
+        Entry { index: tip.entries, time_s, cause, name, key, certificate_hash, signature }
+    }
+
+    /// Appends the entry, and leaves a copy in `copy`.
+    fn append(self, now: UnixMillis, copy: &mut Vec<u8>) -> impl Append {
+        move |tip: Tip| {
+            let entry = self.entry(tip, seconds(now));
+            let hash = EntryHash(tip.hash).then(&entry).0;
+            let (bytes, time_s) = (entry.to_bytes(), entry.time_s);
+            copy.clone_from(&bytes);
+            Appended { entry: bytes, hash, time_s }
+        }
+    }
+}
+
+/// A certificate that answers a request, with its entry.
+fn certified(certificate: Vec<u8>, entry: Vec<u8>) -> Response {
+    Response::Certificate { certificate: certificate.into(), entry: entry.into() }
+}
+
+impl<S: Store> Service<S> {
+    fn issue(
+        &self,
+        session: &mut Session,
+        name: &UserName,
+        csr: &Csr,
+        now: UnixMillis,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut serial = [0; SERIAL_LEN];
+        rand::Rng::fill_bytes(&mut session.rng, &mut serial);
+        Ok(self.config.authority.issue(name, csr, seconds(now), serial)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! The directory: pages, a wait for the next entry, and single certificates.
+
+use std::time::Duration;
+
+use serde_bytes::ByteBuf;
+use talaria_wire::UnixMillis;
+use talaria_wire::identity::directory::{Head, PAGE_MAX};
+use talaria_wire::identity::request::WAIT_MAX_MS;
+use talaria_wire::identity::{Refusal, Response};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::{Failure, Service, parse_name, seconds, sign};
+use crate::store::{Store, StoreError, Tip};
+
+/// A head is signed anew when it is older than this.
+const FRESH_S: u64 = 60;
+
+/// The last page of the directory, for all who wait for the same entry.
+#[derive(Debug, Default)]
+pub(super) struct LastPage(Mutex<Option<(u64, Head, Response)>>);
+
+impl LastPage {
+    /// After the directory was replaced.
+    pub(super) async fn clear(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+impl<S: Store> Service<S> {
+    /// Waits only for the entry that comes next: who asks for a later one has another directory,
+    /// and sees so in the head.
+    pub(super) async fn directory(
+        &self,
+        since: u64,
+        wait_ms: u32,
+        now: UnixMillis,
+    ) -> Result<Response, Failure> {
+        let mut heads = self.head.subscribe();
+        self.refresh(now);
+        let mut head = *heads.borrow_and_update();
+        if head.entries == since && wait_ms > 0 {
+            let wait = Duration::from_millis(wait_ms.min(WAIT_MAX_MS).into());
+            let _ = timeout(wait, heads.wait_for(|head| head.entries > since)).await;
+            head = *heads.borrow();
+        }
+        self.page(since, head).await
+    }
+
+    async fn page(&self, since: u64, head: Head) -> Result<Response, Failure> {
+        let missing = head.entries.saturating_sub(since);
+        if missing == 0 {
+            return Ok(Response::page(&[], &head));
+        }
+        if missing > PAGE_MAX as u64 {
+            return self.read_page(since, head).await;
+        }
+        let mut last = self.last_page.0.lock().await;
+        if let Some((from, of, page)) = &*last
+            && (*from, *of) == (since, head)
+        {
+            return Ok(page.clone());
+        }
+        let page = self.read_page(since, head).await?;
+        *last = Some((since, head, page.clone()));
+        Ok(page)
+    }
+
+    /// No more entries than the head has, so that the head can be checked against them.
+    async fn read_page(&self, since: u64, head: Head) -> Result<Response, Failure> {
+        let count = head.entries.saturating_sub(since).min(PAGE_MAX as u64);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let entries = self.store.entries(since, count).await?;
+        let entries = entries.into_iter().map(ByteBuf::from).collect();
+        Ok(Response::Page { entries, head: ByteBuf::from(head.to_bytes()) })
+    }
+
+    /// Signs an old head anew: it says that the service stands by it now.
+    fn refresh(&self, now: UnixMillis) {
+        self.head.send_if_modified(|head| {
+            if seconds(now).saturating_sub(head.time_s) >= FRESH_S {
+                let tip = Tip { entries: head.entries, hash: head.hash.0, time_s: head.time_s };
+                *head = sign(&self.config, tip, seconds(now));
+            }
+            // Nobody waits for a signature.
+            false
+        });
+    }
+
+    pub(super) async fn fetch(&self, name: &str) -> Result<Response, Failure> {
+        let name = parse_name(name, Refusal::UnknownName)?;
+        let (user, _) = self.active(&name).await?;
+        let entry = self.store.entries(user.newest, 1).await?.pop();
+        let entry = entry.ok_or(StoreError::Damaged("an entry of the directory is missing"))?;
+        Ok(super::certified(user.certificate, entry))
+    }
+}

@@ -1,0 +1,68 @@
+//! Login: whoever knows the password gets the wrapped private key and the certificate.
+
+use talaria_opaque::PasswordRecord;
+use talaria_wire::UnixMillis;
+use talaria_wire::identity::{Refusal, Response};
+
+use super::session::Phase;
+use super::{Failure, Service, Session, parse_name};
+use crate::store::{Store, StoreError, User, UserStatus};
+
+impl<S: Store> Service<S> {
+    /// For a name that nobody has OPAQUE invents a record. What takes time is the same: one look
+    /// into the database and one answer.
+    pub(super) async fn login_start(
+        &self,
+        session: &mut Session,
+        name: &str,
+        request: &[u8],
+        now: UnixMillis,
+    ) -> Result<Response, Failure> {
+        session.take();
+        let name = parse_name(name, Refusal::WrongNameOrPassword)?;
+        self.gate.login(&name, session.peer.origin, now)?;
+        let user = self.store.user(name.as_str()).await?;
+        let user = user.filter(|user| user.status != UserStatus::Deleted).map(Box::new);
+        let record = user.as_deref().map(record_of).transpose()?;
+        let begun = self.config.secrets.begin_login(
+            self.account(&name),
+            record.as_ref(),
+            request,
+            &mut session.rng,
+        );
+        let (pending, response) = begun.map_err(|_| Refusal::BadRequest)?;
+        let pending = Box::new(pending);
+        session.enter(Phase::LoggingIn { name, pending, user });
+        Ok(Response::LoginChallenge { response: response.into() })
+    }
+
+    pub(super) fn login_finish(
+        &self,
+        session: &mut Session,
+        proof: &[u8],
+    ) -> Result<Response, Failure> {
+        let Phase::LoggingIn { name, pending, user } = session.take() else {
+            return Err(Refusal::BadRequest.into());
+        };
+        let right = pending.finish(proof, self.account(&name));
+        let (Ok(()), Some(user)) = (right, user) else {
+            return Err(Refusal::WrongNameOrPassword.into());
+        };
+        // Who is locked out is told what those are told who guess.
+        if user.status != UserStatus::Active {
+            return Err(Refusal::WrongNameOrPassword.into());
+        }
+        self.gate.known(&name, session.peer.origin);
+        session.enter(Phase::LoggedIn { name });
+        Ok(Response::LoggedIn {
+            wrapped_key: user.wrapped_key.into(),
+            certificate: user.certificate.into(),
+            key_since: user.key_since,
+        })
+    }
+}
+
+fn record_of(user: &User) -> Result<PasswordRecord, StoreError> {
+    PasswordRecord::from_bytes(&user.record)
+        .map_err(|_| StoreError::Damaged("a password record is none"))
+}

@@ -1,0 +1,77 @@
+//! The check values of PRIVACY.md, and what must hold of every goal.
+
+use super::*;
+use talaria_mixnet::mix::noise::pairs::PairDistribution;
+
+fn goal(epsilon: f64, delta: f64) -> Goal {
+    Goal::new(epsilon, delta).unwrap()
+}
+
+fn ln2() -> Goal {
+    goal(2f64.ln(), 1e-4)
+}
+
+#[test]
+fn least_noise_of_the_table() {
+    let fits = |goal, rounds| least_noise(goal, rounds).unwrap();
+    assert_eq!(fits(ln2(), 10).noise_onions, 236);
+    assert_eq!(fits(ln2(), 100).noise_onions, 626);
+    assert_eq!(fits(ln2(), 1_000).noise_onions, 1_846);
+    assert_eq!(fits(ln2(), 10_000).noise_onions, 5_668);
+    assert_eq!(fits(goal(3f64.ln(), 1e-4), 1_000).noise_onions, 1_238);
+}
+
+#[test]
+fn a_quarter_of_a_million_rounds() {
+    let fit = least_noise(ln2(), 250_000).unwrap();
+    assert_eq!((fit.noise_onions, fit.alpha), (27_896, 2.2));
+    let spent = fit.accounted(ln2());
+    assert!((0.0899..0.0902).contains(&spent.advantage), "{spent:?}");
+    assert!(spent.delta <= 1e-4 && spent.epsilon.unwrap() <= 2f64.ln(), "{spent:?}");
+    let less = Fit { noise_onions: fit.noise_onions - 20, ..fit };
+    assert!(less.accounted(ln2()).delta > 1e-4);
+}
+
+#[test]
+fn from_the_noise_back_to_the_rounds() {
+    for (goal, rounds) in [(ln2(), 1), (ln2(), 100), (ln2(), 1_000), (goal(1.5, 1e-6), 300)] {
+        let noise = least_noise(goal, rounds).unwrap().noise_onions;
+        let lasts = greatest_rounds(goal, noise).charged_rounds;
+        assert!((rounds..=rounds + 1 + rounds / 50).contains(&lasts), "{goal:?} {lasts}");
+    }
+}
+
+#[test]
+fn settings_at_the_edge() {
+    let without = greatest_rounds(ln2(), 1);
+    assert_eq!((without.noise_onions, without.charged_rounds), (0, 0));
+    assert_eq!(least_noise(ln2(), 0).unwrap().noise_onions, 0);
+    assert_eq!(least_noise(ln2(), 0).unwrap().accounted(ln2()).advantage, 0.0);
+    let bare = Fit { noise_onions: 0, alpha: 2.0, charged_rounds: 1 };
+    assert_eq!(bare.accounted(ln2()).advantage, 1.0);
+    assert_eq!(least_noise(ln2(), MAX_ROUNDS + 1), None);
+    // Anything goes if δ may be 1, and with the least noise there is.
+    assert_eq!(least_noise(goal(1.0, 1.0), 1_000).unwrap().noise_onions, 2);
+    assert_eq!(greatest_rounds(goal(1.0, 1.0), 2).charged_rounds, MAX_ROUNDS);
+}
+
+#[test]
+fn nothing_but_certain_losses() {
+    // Two onions: 0 or 1 pairs, moved by one. The view in common has no loss.
+    let loss = PrivacyLoss::of_pairs(&PairDistribution::new(2, 2.0).unwrap());
+    let spent = Accounted::new(&loss, &loss, 3, ln2());
+    assert!((spent.delta - 0.875).abs() < 1e-6, "{spent:?}");
+    assert!((spent.advantage - 0.875).abs() < 1e-6, "{spent:?}");
+    assert_eq!(spent.epsilon, None);
+}
+
+#[test]
+fn what_a_goal_allows() {
+    assert!((goal(2f64.ln(), 0.0001).advantage() - 1.0002 / 3.0).abs() < 1e-12);
+    assert!((goal(5_000.0, 1e-4).advantage() - 1.0).abs() < 1e-12);
+    assert!((goal(0.0, 0.25).advantage() - 0.25).abs() < 1e-12);
+    assert_eq!(Goal::new(-0.1, 0.5), Err(BadGoal::Epsilon));
+    assert_eq!(Goal::new(f64::NAN, 0.5), Err(BadGoal::Epsilon));
+    assert_eq!(Goal::new(1.0, 0.0), Err(BadGoal::Delta));
+    assert_eq!(Goal::new(1.0, 1.5), Err(BadGoal::Delta));
+}

@@ -1,0 +1,271 @@
+//! Key files: one secret each, readable by the owner only, written whole or not at all.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use talaria_opaque::ServerSecrets;
+use talaria_wire::crypto::IdentitySecret;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::files::write_atomically;
+use crate::net::tls::{ENTRY_NAME, IDENTITY_NAME};
+
+/// A key file cannot be used.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// It cannot be read or written.
+    #[error("cannot {what} {path}: {error}")]
+    Io {
+        /// `read` or `write`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Others than its owner can read it.
+    #[error("{0} can be read by others: run `chmod 600 {0}`")]
+    Exposed(PathBuf),
+    /// It does not hold a key.
+    #[error("{0} does not hold a key: restore it from a backup, or make a new network")]
+    Malformed(PathBuf),
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+}
+
+/// Reads 32 secret bytes, in hexadecimal.
+fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let text = read_private(path)?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim(), &mut *bytes)
+        .map_err(|_| KeyError::Malformed(path.to_owned()))?;
+    Ok(bytes)
+}
+
+fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyError> {
+    let io = |error| KeyError::Io { what: "read", path: path.to_owned(), error };
+    if fs::metadata(path).map_err(io)?.permissions().mode() & 0o077 != 0 {
+        return Err(KeyError::Exposed(path.to_owned()));
+    }
+    Ok(Zeroizing::new(fs::read_to_string(path).map_err(io)?))
+}
+
+/// Writes a file that only its owner can read.
+///
+/// # Errors
+/// [`KeyError::Io`]; the file is then as it was.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+    write_atomically(path, bytes).map_err(|error| KeyError::Io {
+        what: "write",
+        path: path.to_owned(),
+        error,
+    })
+}
+
+fn write_secret(path: &Path, bytes: &[u8; 32]) -> Result<(), KeyError> {
+    let mut text = Zeroizing::new([0; 65]);
+    text[64] = b'\n';
+    hex::encode_to_slice(bytes, &mut text[..64]).expect("64 digits hold 32 bytes");
+    write_file(path, &*text)
+}
+
+/// The identity key in `path`.
+///
+/// # Errors
+/// [`KeyError`] if the file cannot be used.
+pub fn read_identity(path: &Path) -> Result<IdentitySecret, KeyError> {
+    IdentitySecret::from_bytes(&*read_secret(path)?)
+        .map_err(|_| KeyError::Malformed(path.to_owned()))
+}
+
+/// The identity key in `path`, made now if the file is not there.
+///
+/// # Errors
+/// [`KeyError`] if the file cannot be used or made.
+pub fn identity(path: &Path) -> Result<IdentitySecret, KeyError> {
+    if !path.exists() {
+        write_secret(path, &IdentitySecret::generate(&mut rand::rng()).to_bytes())?;
+    }
+    read_identity(path)
+}
+
+/// Makes the certificate authority of a network, unless both files are there.
+///
+/// # Errors
+/// [`KeyError`] if the files cannot be made.
+pub fn authority(key_path: &Path, certificate_path: &Path) -> Result<(), KeyError> {
+    if key_path.exists() && certificate_path.exists() {
+        return Ok(());
+    }
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "Talaria network");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    let certificate = params.self_signed(&key)?;
+    write_file(key_path, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+    write_file(certificate_path, certificate.pem().as_bytes())
+}
+
+/// Paths of the authority's TLS files, and of those of the entry or of the identity service.
+#[derive(Debug)]
+pub struct CertificatePaths<'a> {
+    /// The authority's key.
+    pub authority_key: &'a Path,
+    /// The authority's certificate.
+    pub authority: &'a Path,
+    /// The server's TLS key.
+    pub server_key: &'a Path,
+    /// The server's TLS certificate.
+    pub server: &'a Path,
+}
+
+/// Makes the entry's TLS certificate, unless both files are there.
+///
+/// # Errors
+/// [`KeyError`] if the authority's files cannot be used, or the entry's not made.
+pub fn entry_certificate(paths: &CertificatePaths<'_>) -> Result<(), KeyError> {
+    server_certificate(paths, ENTRY_NAME, "Talaria entry")
+}
+
+/// Makes the identity service's TLS certificate, unless both files are there.
+///
+/// # Errors
+/// [`KeyError`] if the authority's files cannot be used, or the service's not made.
+pub fn identity_certificate(paths: &CertificatePaths<'_>) -> Result<(), KeyError> {
+    server_certificate(paths, IDENTITY_NAME, "Talaria identity service")
+}
+
+fn server_certificate(
+    paths: &CertificatePaths<'_>,
+    name: &str,
+    common_name: &str,
+) -> Result<(), KeyError> {
+    if paths.server_key.exists() && paths.server.exists() {
+        return Ok(());
+    }
+    let authority = read_authority(paths.authority_key, paths.authority)?;
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(vec![name.to_owned()])?;
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let certificate = params.signed_by(&key, &authority)?;
+    write_file(paths.server_key, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+    write_file(paths.server, certificate.pem().as_bytes())
+}
+
+/// The authority, to sign certificates with.
+///
+/// # Errors
+/// [`KeyError`] if one of the files cannot be used.
+pub fn read_authority(
+    key: &Path,
+    certificate: &Path,
+) -> Result<Issuer<'static, KeyPair>, KeyError> {
+    let key = KeyPair::from_pem(&read_private(key)?)?;
+    let pem = fs::read_to_string(certificate).map_err(|error| KeyError::Io {
+        what: "read",
+        path: certificate.to_owned(),
+        error,
+    })?;
+    Ok(Issuer::from_ca_cert_pem(&pem, key)?)
+}
+
+/// The secrets of OPAQUE in `path`.
+///
+/// # Errors
+/// [`KeyError`] if the file cannot be used.
+pub fn read_opaque_secrets(path: &Path) -> Result<ServerSecrets, KeyError> {
+    let malformed = || KeyError::Malformed(path.to_owned());
+    let text = read_private(path)?;
+    let bytes = Zeroizing::new(hex::decode(text.trim()).map_err(|_| malformed())?);
+    ServerSecrets::from_bytes(&bytes).map_err(|_| malformed())
+}
+
+/// Makes the secrets of OPAQUE, unless the file is there.
+///
+/// # Errors
+/// [`KeyError`] if it cannot be made.
+pub fn opaque_secrets(path: &Path) -> Result<(), KeyError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let secrets = ServerSecrets::generate(&mut rand::rng());
+    let text = Zeroizing::new(hex::encode(&*secrets.to_bytes()) + "\n");
+    write_file(path, text.as_bytes())
+}
+
+/// A certificate.
+///
+/// # Errors
+/// [`KeyError`] if the file cannot be used.
+pub fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, KeyError> {
+    let pem = fs::read(path).map_err(|error| KeyError::Io {
+        what: "read",
+        path: path.to_owned(),
+        error,
+    })?;
+    CertificateDer::from_pem_slice(&pem).map_err(|_| KeyError::Malformed(path.to_owned()))
+}
+
+/// A TLS key and its certificate.
+///
+/// # Errors
+/// [`KeyError`] if one of the files cannot be used.
+pub fn read_tls(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), KeyError> {
+    let parsed = read_certificate(certificate)?;
+    let secret = PrivateKeyDer::from_pem_slice(read_private(key)?.as_bytes())
+        .map_err(|_| KeyError::Malformed(key.to_owned()))?;
+    Ok((parsed, secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_kept_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.key");
+        let made = identity(&path).unwrap();
+        assert!(identity(&path).unwrap() == made);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(read_identity(&path), Err(KeyError::Exposed(_))));
+    }
+
+    #[test]
+    fn secrets_of_opaque_are_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opaque.key");
+        opaque_secrets(&path).unwrap();
+        let first = read_opaque_secrets(&path).unwrap().to_bytes();
+        opaque_secrets(&path).unwrap();
+        assert_eq!(read_opaque_secrets(&path).unwrap().to_bytes(), first);
+        write_file(&path, b"00").unwrap();
+        assert!(matches!(read_opaque_secrets(&path), Err(KeyError::Malformed(_))));
+    }
+
+    #[test]
+    fn broken_keys_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.key");
+        write_file(&path, b"not a key").unwrap();
+        let error = identity(&path).unwrap_err().to_string();
+        assert!(error.contains("identity.key does not hold a key"), "{error}");
+        assert!(matches!(read_identity(&folder.path().join("none")), Err(KeyError::Io { .. })));
+    }
+}

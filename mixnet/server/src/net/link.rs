@@ -1,0 +1,161 @@
+//! Links between servers: batches in both directions over one TLS connection.
+//!
+//! The side nearer to the clients connects ([`Onward`]), the other listens. Both read and write at
+//! the same time, so that two large batches that meet cannot block each other. A connection that
+//! breaks loses the rounds that are away, and is made anew with growing pauses.
+
+mod fault;
+mod onward;
+
+use std::io;
+
+use talaria_mixnet::link::LinkMessage;
+use talaria_wire::Round;
+use talaria_wire::control::Control;
+use talaria_wire::epoch::EpochKeys;
+use talaria_wire::frame::Kind;
+use talaria_wire::link::{Assembly, BatchHead, Inlet, LinkError, chunks};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::frames::{FrameReader, ReadError, write};
+use super::greeting::GreetingError;
+pub(super) use fault::{shown_key, state_of};
+pub(super) use onward::{Connected, connect, dial};
+pub use onward::{LinkEvent, Onward, OnwardConfig};
+
+/// Why a link broke.
+#[derive(Debug, Error)]
+pub enum BrokenLink {
+    /// The name of the peer's machine cannot be resolved.
+    #[error("cannot find the address: {0}")]
+    Resolve(#[source] io::Error),
+    /// The peer cannot be reached.
+    #[error("cannot connect: {0}")]
+    Connect(#[source] io::Error),
+    /// There is no TLS with the peer.
+    #[error("cannot connect: {0}")]
+    Tls(#[source] io::Error),
+    /// The handshake or the greeting took too long.
+    #[error("the peer does not answer")]
+    Silent,
+    /// The greeting failed.
+    #[error(transparent)]
+    Greeting(#[from] GreetingError),
+    /// Nothing could be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The batches did not come as they should.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A frame could not be understood.
+    #[error("the peer sent a frame that cannot be understood")]
+    Malformed,
+    /// Nothing could be written.
+    #[error("the connection broke: {0}")]
+    Write(#[source] io::Error),
+    /// Nobody has anything to send any more.
+    #[error("the link is no longer needed")]
+    Ended,
+}
+
+/// Writes one message.
+///
+/// # Errors
+/// An I/O error, also when the peer reads too slowly.
+pub async fn write_message(
+    writer: &mut (impl AsyncWrite + Unpin),
+    message: &LinkMessage,
+) -> io::Result<()> {
+    match message {
+        LinkMessage::Batch(round, batch) => {
+            write(writer, &BatchHead::of(*round, batch).to_frame()).await?;
+            write_slots(writer, batch.as_bytes()).await
+        }
+        LinkMessage::Abort(round, reason) => {
+            write(writer, &Control::Abort { round: round.0, reason: *reason }.to_frame()).await
+        }
+        LinkMessage::Keys(keys) => write(writer, &keys.to_frame()).await,
+        LinkMessage::Probe(id) => write(writer, &Control::Probe { id: *id }.to_frame()).await,
+        LinkMessage::Report(status) => {
+            write(writer, &Control::Report(status.clone()).to_frame()).await
+        }
+    }
+}
+
+/// Writes slots of the batch whose head was written last.
+///
+/// # Errors
+/// As [`write_message`].
+pub async fn write_slots(writer: &mut (impl AsyncWrite + Unpin), slots: &[u8]) -> io::Result<()> {
+    for frame in chunks(slots) {
+        write(writer, &frame).await?;
+    }
+    Ok(())
+}
+
+/// What one frame brings.
+#[derive(Debug)]
+pub enum Incoming<'a> {
+    /// A batch begins.
+    Head(BatchHead),
+    /// The next bytes of the batch that began.
+    Chunk(&'a [u8]),
+    /// Something else than a batch.
+    Message(LinkMessage),
+}
+
+/// The next frame of a link that has been greeted.
+///
+/// # Errors
+/// [`BrokenLink`], after which the connection is of no more use.
+pub async fn read_incoming<R: AsyncRead + Unpin>(
+    frames: &mut FrameReader<R>,
+) -> Result<Incoming<'_>, BrokenLink> {
+    let malformed = |_| BrokenLink::Malformed;
+    let message = match frames.next().await? {
+        (Kind::BatchHead, body) => {
+            return Ok(Incoming::Head(BatchHead::decode(body).map_err(malformed)?));
+        }
+        (Kind::Chunk, body) => return Ok(Incoming::Chunk(body)),
+        (Kind::EpochKeys, body) => LinkMessage::Keys(EpochKeys::decode(body).map_err(malformed)?),
+        (_, body) => match Control::decode(body).map_err(|_| BrokenLink::Malformed)? {
+            Control::Abort { round, reason } => LinkMessage::Abort(Round(round), reason),
+            Control::Probe { id } => LinkMessage::Probe(id),
+            Control::Report(status) => LinkMessage::Report(status),
+            _ => return Err(BrokenLink::Malformed),
+        },
+    };
+    Ok(Incoming::Message(message))
+}
+
+/// Reads messages from a link that has been greeted, batches as a whole.
+#[derive(Debug)]
+pub struct LinkReader<R> {
+    frames: FrameReader<R>,
+    assembly: Assembly,
+}
+
+impl<R: AsyncRead + Unpin> LinkReader<R> {
+    /// Takes batches of at most `max_slots` slots of `slot_len` bytes.
+    pub fn new(frames: FrameReader<R>, slot_len: usize, max_slots: usize) -> Self {
+        Self { frames, assembly: Assembly::new(Inlet::new(slot_len, max_slots)) }
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// [`BrokenLink`], after which the connection is of no more use.
+    pub async fn next(&mut self) -> Result<LinkMessage, BrokenLink> {
+        loop {
+            let whole = match read_incoming(&mut self.frames).await? {
+                Incoming::Head(head) => self.assembly.head(head)?,
+                Incoming::Chunk(bytes) => self.assembly.chunk(bytes)?,
+                Incoming::Message(message) => return Ok(message),
+            };
+            if let Some((round, batch)) = whole {
+                return Ok(LinkMessage::Batch(round, batch));
+            }
+        }
+    }
+}

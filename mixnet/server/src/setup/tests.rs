@@ -1,0 +1,155 @@
+//! Set-ups: what is kept, what becomes a new version, and what a new network.
+
+use super::*;
+use talaria_mixnet::mix::noise::pairs::PairDistribution;
+use talaria_privacy::{Composition, Grid, PrivacyLoss};
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn listen(hops: u16) -> Listen {
+    let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let hops = (1..=hops).map(|i| at(7401 + i)).collect();
+    Listen { entry: at(7400), identity: at(7401), hops }
+}
+
+/// Prepares, signs and writes.
+fn set_up(data: &DataFolder, wishes: Wishes, port: u16, now: UnixMillis) -> Network {
+    let mut terms = data.prepare(wishes).unwrap();
+    terms.entry.address = format!("127.0.0.1:{port}");
+    terms.identity.address = next_port(&terms.entry.address).unwrap();
+    let network = data.sign(&terms, now).unwrap();
+    data.write(&network, &listen(u16::try_from(network.hops().len()).unwrap())).unwrap();
+    network
+}
+
+#[test]
+fn what_is_there_is_kept_and_changes_become_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(&folder.path().join("new/data")).unwrap();
+    let first = set_up(&data, Wishes::default(), 1, NOW);
+    assert_eq!((first.hops().len(), first.period_ms.get(), first.sequence), (3, 2000, 1));
+    assert_eq!(set_up(&data, Wishes::default(), 1, NOW.plus(1)), first);
+
+    let moved = set_up(&data, Wishes::default(), 2, NOW);
+    assert_eq!((moved.id(), moved.sequence), (first.id(), 2));
+    let longer = set_up(&data, Wishes { hops: Some(4), period: None, noise_onions: None }, 2, NOW);
+    assert_eq!((longer.id(), longer.sequence, longer.hops().len()), (first.id(), 3, 4));
+    assert_eq!(longer.hops()[0], first.hops()[0]);
+    // The fourth hop agrees to go.
+    let shorter = set_up(&data, Wishes { hops: Some(3), period: None, noise_onions: None }, 2, NOW);
+    assert_eq!((shorter.id(), shorter.sequence), (first.id(), 4));
+    assert!(shorter.known().check_successor(longer.known()).is_ok());
+
+    let wishes =
+        Wishes { hops: None, period: Some(Duration::from_millis(250)), noise_onions: None };
+    let faster = set_up(&data, wishes, 2, NOW);
+    assert_ne!(faster.id(), first.id());
+    assert_eq!((faster.sequence, faster.period_ms.get()), (1, 250));
+}
+
+#[test]
+fn versions_are_renewed_before_they_expire() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let first = set_up(&data, Wishes::default(), 1, NOW);
+    let days = |days: u64| NOW.plus(days * 24 * 3_600_000);
+    assert_eq!(set_up(&data, Wishes::default(), 1, days(180)), first);
+    for (days, sequence) in [(days(190), 2), (days(1000), 3)] {
+        let next = set_up(&data, Wishes::default(), 1, days);
+        assert_eq!((next.id(), next.sequence), (first.id(), sequence));
+        assert!(next.valid_until() > days);
+    }
+}
+
+#[test]
+fn a_key_that_is_gone_makes_a_new_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let first = set_up(&data, Wishes::default(), 1, NOW);
+    fs::remove_file(data.path.join("hop-2/identity.key")).unwrap();
+    let other = set_up(&data, Wishes::default(), 1, NOW);
+    assert_ne!(other.id(), first.id());
+    assert_eq!(other.sequence, 1);
+}
+
+#[test]
+fn the_directory_keeps_its_key_and_another_one_is_another_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let first = set_up(&data, Wishes::default(), 1, NOW);
+    fs::remove_file(data.path.join("identity/head.key")).unwrap();
+    let second = set_up(&data, Wishes::default(), 1, NOW);
+    assert_eq!((second.id(), second.sequence), (first.id(), 2));
+    assert_ne!(second.identity.key, first.identity.key);
+    assert_eq!(set_up(&data, Wishes::default(), 1, NOW), second);
+}
+
+#[test]
+fn the_next_port_is_one_of_the_same_host() {
+    let next = |address| next_port(address);
+    assert_eq!(next("entry.example:7400").as_deref(), Some("entry.example:7401"));
+    assert_eq!(next("[::1]:80").as_deref(), Some("[::1]:81"));
+    for none in ["a:65535", "a", "a:b", ""] {
+        assert_eq!(next(none), None, "{none}");
+    }
+}
+
+#[test]
+fn the_files_it_writes_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let network =
+        set_up(&data, Wishes { hops: Some(2), period: None, noise_onions: None }, 7400, NOW);
+    assert_eq!(data.known().unwrap().unwrap(), *network.known());
+    let whole = data.config(&listen(2));
+    let entry = Config::load(&data.path.join("entry.toml")).unwrap();
+    assert_eq!((entry.entry, entry.network), (whole.entry, whole.network));
+    for (place, section) in (1..).zip(whole.hop) {
+        let hop = Config::load(&data.path.join(format!("hop-{place}.toml"))).unwrap();
+        assert_eq!(hop.hop, [section]);
+    }
+}
+
+#[test]
+fn a_network_file_that_was_changed_by_hand_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    set_up(&data, Wishes::default(), 7400, NOW);
+    let text = fs::read_to_string(data.network_file()).unwrap();
+    fs::write(data.network_file(), text.replace("lanes = 1", "lanes = 2")).unwrap();
+    let error = data.prepare(Wishes::default()).unwrap_err().to_string();
+    assert!(error.contains("changed after signing") && error.contains("remove it"), "{error}");
+}
+
+#[test]
+fn a_folder_has_one_user_and_wishes_have_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    assert!(matches!(DataFolder::open(folder.path()), Err(SetupError::InUse(_))));
+    let wishes = Wishes { hops: Some(17), period: None, noise_onions: None };
+    assert!(matches!(data.prepare(wishes), Err(SetupError::Network(_))));
+}
+
+#[test]
+fn the_default_noise_does_what_its_goal_says() {
+    let Noise { onions, alpha_tenths, goal } = DEFAULT_NOISE;
+    let goal = goal.unwrap();
+    let distribution = PairDistribution::new(onions, f64::from(alpha_tenths) / 10.0).unwrap();
+    let epsilon = f64::from(goal.epsilon_millionths) / 1e6;
+    let rounds = u32::try_from(goal.charged_rounds).unwrap();
+    let composed =
+        Composition::new(&PrivacyLoss::of_pairs(&distribution), rounds, epsilon, Grid::Fine);
+    assert!(composed.delta(epsilon) <= f64::from(goal.delta_billionths) / 1e9);
+}
+
+#[test]
+fn other_noise_has_another_goal_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    assert_eq!(data.prepare(Wishes::default()).unwrap().noise, DEFAULT_NOISE);
+    let wishes = Wishes { noise_onions: Some(0), ..Wishes::default() };
+    let noise = data.prepare(wishes).unwrap().noise;
+    assert_eq!((noise.onions, noise.goal), (0, None));
+    let wishes = Wishes { noise_onions: Some(7), ..Wishes::default() };
+    assert!(data.prepare(wishes).is_err(), "pairs need an even number");
+}

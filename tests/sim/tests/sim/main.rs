@@ -1,0 +1,13 @@
+//! Scenarios of whole networks, each for several seeds.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod attacks;
+mod budget;
+mod faults;
+mod noise;
+mod privacy_budget;
+mod restarts;
+mod rogue_clients;
+mod talk;
+mod versions;

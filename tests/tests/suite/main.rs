@@ -1,0 +1,7 @@
+//! What pages, vectors and corpora say, held against the code.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod fuzz_corpus;
+mod protocol_tables;
+mod vectors;
