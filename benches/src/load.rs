@@ -10,6 +10,7 @@ mod cast;
 mod client;
 mod conduct;
 mod connection;
+mod dial;
 mod error;
 mod ledger;
 mod prepare;

@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 use crate::codec::{DecodeError, Reader};
 use crate::crypto::identity_key::{BadSignature, IdentityPublic, IdentitySecret, SIGNATURE_LEN};
 use crate::crypto::onion_key::OnionPublic;
-use crate::frame::{HEADER_LEN, Header, Kind};
+use crate::frame::{HEADER_LEN, Header, Kind, epoch_keys_len};
 use crate::network_file::VersionHash;
 use crate::params::{HopIndex, MAX_HOPS, Round};
 
@@ -19,10 +19,6 @@ pub use chain_keys::{BadEpochKeys, ChainKeys};
 
 /// What the signature of an epoch key begins with.
 pub const EPOCH_KEY_LABEL: &[u8] = b"talaria v1 epoch key signature";
-/// Bytes of an epoch key and its signature.
-pub const SIGNED_KEY_LEN: usize = 32 + SIGNATURE_LEN;
-/// Bytes in front of the keys: the epoch, the first hop, and the number of keys.
-pub const EPOCH_KEYS_HEAD_LEN: usize = 10;
 /// Epochs that are announced ahead of the present one.
 pub const EPOCHS_AHEAD: u64 = 2;
 
@@ -109,12 +105,6 @@ pub struct EpochKeys {
 }
 
 impl EpochKeys {
-    /// The length of a body with this many keys, in bytes.
-    #[must_use]
-    pub fn body_len(keys: usize) -> usize {
-        EPOCH_KEYS_HEAD_LEN + keys * SIGNED_KEY_LEN
-    }
-
     /// The whole frame.
     ///
     /// # Panics
@@ -122,11 +112,12 @@ impl EpochKeys {
     #[must_use]
     pub fn to_frame(&self) -> Vec<u8> {
         assert!(self.keys.len() <= MAX_HOPS.into(), "a key for each hop");
-        let len = Self::body_len(self.keys.len());
+        let count = u8::try_from(self.keys.len()).expect("at most MAX_HOPS");
+        let len = epoch_keys_len(count);
         let mut out = Vec::with_capacity(HEADER_LEN + len);
         Header::put(Kind::EpochKeys, len, &mut out);
         out.extend_from_slice(&self.epoch.0.to_be_bytes());
-        out.extend([self.first.0, u8::try_from(self.keys.len()).expect("at most MAX_HOPS")]);
+        out.extend([self.first.0, count]);
         for SignedKey { key, signature } in &self.keys {
             out.extend_from_slice(&key.0);
             out.extend_from_slice(signature);
@@ -175,7 +166,7 @@ mod tests {
             let key = SignedKey { key: OnionPublic([fill; 32]), signature: [!fill; 64] };
             let keys = EpochKeys { epoch: Epoch(epoch), first: HopIndex(first), keys: vec![key; n] };
             let frame = keys.to_frame();
-            prop_assert_eq!(frame.len(), HEADER_LEN + EpochKeys::body_len(n));
+            prop_assert_eq!(frame.len(), HEADER_LEN + epoch_keys_len(u8::try_from(n).unwrap()));
             let body = &frame[HEADER_LEN..];
             prop_assert_eq!(EpochKeys::decode(body), Ok(keys));
             prop_assert!(EpochKeys::decode(&body[1..]).is_err());

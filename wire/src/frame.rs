@@ -5,10 +5,13 @@
 //! it; control frames are MessagePack and have an upper limit. What a side accepts is checked on
 //! the header, before a single byte of the body is kept.
 
+mod buffer;
+
 use thiserror::Error;
 
+pub use buffer::FrameBuffer;
+
 use crate::codec::{DecodeError, Reader};
-use crate::epoch::EpochKeys;
 use crate::params::{MAX_HOPS, Round, RoundShape};
 
 /// Bytes of a header.
@@ -25,6 +28,10 @@ pub const BATCH_HEAD_LEN: usize = 14;
 pub const REPLIES_HEAD_LEN: usize = 16;
 /// Body of a submission before the onions: round u64.
 pub const SUBMISSION_HEAD_LEN: usize = 8;
+/// Body of epoch keys before the keys: epoch u64, first hop u8, number of keys u8.
+pub const EPOCH_KEYS_HEAD_LEN: usize = 10;
+/// An epoch key and its signature in such a body.
+pub const SIGNED_KEY_LEN: usize = 32 + 64;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +71,9 @@ impl Accepts {
             (Self::FromClient(shape), Kind::Submission) => len == submission_len(shape),
             (Self::FromEntry(_), Kind::Announcement) => len == ANNOUNCEMENT_LEN,
             (Self::FromEntry(shape), Kind::Replies) => len == replies_len(shape),
-            (Self::FromEntry(shape), Kind::EpochKeys) => {
-                len == EpochKeys::body_len(shape.hops().get().into())
-            }
+            (Self::FromEntry(shape), Kind::EpochKeys) => len == epoch_keys_len(shape.hops().get()),
             (Self::OnLink, Kind::EpochKeys) => {
-                (1..=MAX_HOPS).any(|keys| len == EpochKeys::body_len(keys.into()))
+                (1..=MAX_HOPS).any(|keys| len == epoch_keys_len(keys))
             }
             (Self::OnLink, Kind::BatchHead) => len == BATCH_HEAD_LEN,
             (Self::OnLink, Kind::Chunk) => (1..=CHUNK_LEN).contains(&len),
@@ -145,6 +150,12 @@ impl Kind {
 #[must_use]
 pub fn submission_len(shape: RoundShape) -> usize {
     SUBMISSION_HEAD_LEN + shape.onions() * shape.onion_len()
+}
+
+/// Body of an announcement of this many epoch keys.
+#[must_use]
+pub fn epoch_keys_len(keys: u8) -> usize {
+    EPOCH_KEYS_HEAD_LEN + usize::from(keys) * SIGNED_KEY_LEN
 }
 
 /// Body length of replies.

@@ -18,6 +18,8 @@ pub mod onion;
 pub mod params;
 pub mod peer_message;
 pub mod probe;
+pub mod reason;
+pub mod tls_names;
 
 pub use batch::Batch;
 pub use dead_drop::{DeadDropId, ExchangeRequest};

@@ -19,7 +19,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::control::Refusal;
+use crate::reason::Refusal;
 
 pub use error::{NetworkFileError, Signer, VerifyError};
 pub use public_part::{PUBLIC_PART_LABEL, PublicPart, Role};

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use talaria_server::net::tls::ENTRY_NAME;
 use talaria_wire::RoundShape;
 use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
 use talaria_wire::epoch::BadEpochKeys;
-use talaria_wire::frame::{Accepts, FrameError, HEADER_LEN, Header, Kind};
+use talaria_wire::frame::{Accepts, FrameBuffer, FrameError, Kind};
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::tls_names::ENTRY_NAME;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::dial::connect_from;
 use super::users::Entrance;
 
 /// How long connecting, handshake and greeting may take together. A server allows ten seconds
@@ -95,8 +96,8 @@ impl Target {
         let tcp = connect_from(source, self.address).await?;
         tcp.set_nodelay(true)?;
         let stream = connector.connect(self.name.clone(), tcp).await?;
-        let accepts = Accepts::FromEntry(self.shape);
-        let mut connection = Connection { stream, accepts, head: None, buffer: Vec::new() };
+        let buffer = FrameBuffer::new(Accepts::FromEntry(self.shape));
+        let mut connection = Connection { stream, buffer };
         connection.write(&Control::hello(&self.network).to_frame()).await?;
         match connection.read().await? {
             (Kind::Control, body) => match Control::decode(body)? {
@@ -109,62 +110,23 @@ impl Target {
     }
 }
 
-/// Connects to `address`, from `source` if one is given.
-pub(super) async fn connect_from(
-    source: Option<IpAddr>,
-    address: SocketAddr,
-) -> io::Result<TcpStream> {
-    let Some(source) = source else {
-        return TcpStream::connect(address).await;
-    };
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::new(source, 0))?;
-    socket.connect(address).await
-}
-
 /// A greeted connection, and what has been read of the next frame.
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
-    accepts: Accepts,
-    head: Option<Header>,
-    /// What has been read of the header, or of the body once the header is whole. Never longer
-    /// than one frame: the rest waits in the TLS session.
-    buffer: Vec<u8>,
+    buffer: FrameBuffer,
 }
 
 impl Connection {
     /// The next frame: its kind, and its body until the next call. Dropping the future loses
     /// nothing.
     pub(super) async fn read(&mut self) -> Result<(Kind, &mut [u8]), ConnectionError> {
-        if self.head.is_some_and(|head| head.len == self.buffer.len()) {
-            self.head = None;
-            self.buffer.clear();
-        }
-        let head = match self.head {
-            Some(head) => head,
-            None => {
-                self.fill(HEADER_LEN).await?;
-                let bytes = self.buffer.first_chunk().ok_or(ConnectionError::Closed)?;
-                let head = Header::parse(*bytes, self.accepts)?;
-                self.buffer.clear();
-                *self.head.insert(head)
+        loop {
+            let missing = self.buffer.missing()?;
+            if missing == 0 {
+                return Ok(self.buffer.take());
             }
-        };
-        self.fill(head.len).await?;
-        Ok((head.kind, &mut self.buffer))
-    }
-
-    /// Writes one frame, in one piece.
-    pub(super) async fn write(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.stream.write_all(frame).await?;
-        self.stream.flush().await
-    }
-
-    async fn fill(&mut self, len: usize) -> Result<(), ConnectionError> {
-        self.buffer.reserve_exact(len.saturating_sub(self.buffer.len()));
-        while self.buffer.len() < len {
-            let missing = (len - self.buffer.len()) as u64;
-            match (&mut self.stream).take(missing).read_buf(&mut self.buffer).await {
+            let mut stream = (&mut self.stream).take(missing as u64);
+            match stream.read_buf(self.buffer.space()).await {
                 Ok(0) => return Err(ConnectionError::Closed),
                 Ok(_) => {}
                 // A server that is killed says no goodbye.
@@ -174,6 +136,11 @@ impl Connection {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+    }
+
+    /// Writes one frame, in one piece.
+    pub(super) async fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.stream.write_all(frame).await?;
+        self.stream.flush().await
     }
 }

@@ -18,10 +18,11 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 use talaria_opaque::{Account, Password, Registration, Stretch};
 use talaria_server::net::identity::{MessageReader, ReadError};
-use talaria_server::net::tls::{ALPN_CLIENT, identity_client_config, identity_name};
+use talaria_server::net::tls::{identity_client_config, identity_name};
 use talaria_wire::identity::wrapping::WrappedThing;
 use talaria_wire::identity::{Refusal, Request, Response, UserName};
 use talaria_wire::network_file::{Network, NetworkId};
+use talaria_wire::tls_names::ALPN_CLIENT;
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -30,7 +31,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::connection::connect_from;
+use super::dial::connect_from;
 use super::error::LoadError;
 use super::progress::{self, Waiting};
 

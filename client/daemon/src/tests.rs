@@ -23,7 +23,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::net::tls::{ALPN, SERVER_NAME};
 use crate::*;
 use std::time::Duration;
 use talaria_client::Notice;
@@ -35,6 +34,7 @@ use talaria_wire::UnixMillis;
 use talaria_wire::control::Farewell;
 use talaria_wire::control::Refusal;
 use talaria_wire::identity::directory::Cause;
+use talaria_wire::tls_names::{ALPN_CLIENT, ENTRY_NAME};
 use tokio::sync::{mpsc, oneshot};
 
 mod account;
@@ -60,7 +60,8 @@ impl Entry {
     }
 
     async fn of(service: listener::Shared, service_address: String) -> Self {
-        let acceptor = listener::acceptor(&service.lock().unwrap(), SERVER_NAME, Some(ALPN), true);
+        let acceptor =
+            listener::acceptor(&service.lock().unwrap(), ENTRY_NAME, Some(ALPN_CLIENT), true);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self { service, service_address, acceptor, listener }
     }

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use talaria_wire::batch::Batch;
-use talaria_wire::epoch::{EPOCH_KEYS_HEAD_LEN, EpochKeys, SIGNED_KEY_LEN};
+use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Outcome, Replies, Submission,
 };
+use talaria_wire::frame::{EPOCH_KEYS_HEAD_LEN, SIGNED_KEY_LEN};
 use talaria_wire::link::{BatchHead, chunks};
 use talaria_wire::{Hops, Round, RoundShape};
 

@@ -8,11 +8,12 @@ use talaria_client::session::keywheel::EPOCH_ROUNDS;
 use talaria_opaque::PASSWORD_MAX;
 use talaria_wire::crypto::identity_key::{IDENTITY_PUBLIC_LEN, SIGNATURE_LEN};
 use talaria_wire::crypto::kdf::Label;
-use talaria_wire::epoch::{EPOCH_KEYS_HEAD_LEN, EPOCHS_AHEAD, SIGNED_KEY_LEN};
+use talaria_wire::epoch::EPOCHS_AHEAD;
 use talaria_wire::frame::{
     ANNOUNCEMENT_LEN, BATCH_HEAD_LEN, CHUNK_LEN, CONTROL_MAX, HEADER_LEN, REPLIES_HEAD_LEN,
     SUBMISSION_HEAD_LEN,
 };
+use talaria_wire::frame::{EPOCH_KEYS_HEAD_LEN, SIGNED_KEY_LEN};
 use talaria_wire::identity::directory::{ENTRY_MAX, HEAD_LEN, PAGE_MAX};
 use talaria_wire::identity::name::{NAME_MAX_CHARS, NAME_MIN_CHARS};
 use talaria_wire::identity::proof::EXPORTER_LEN;

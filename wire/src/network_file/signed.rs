@@ -2,13 +2,12 @@
 //! signatures have yet to be looked at.
 
 use super::text::{self, Signatures};
-use super::verified::{Known, Network};
 use super::{
     MAX_SIGNATURES, NETWORK_SIGNATURE_LABEL, NetworkFileError, NetworkId, NetworkVersion, Signer,
     Terms, VerifyError, VersionHash,
 };
 use crate::crypto::{IdentityPublic, IdentitySecret};
-use crate::params::{HopIndex, RoundShape, UnixMillis};
+use crate::params::{HopIndex, RoundShape};
 
 /// A network file that nobody has verified. It can be shown and signed, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,40 +100,6 @@ impl NetworkFile {
         Ok(())
     }
 
-    /// Checks that everybody has signed, that the version follows upon the one that is known,
-    /// and that its time is now.
-    ///
-    /// # Errors
-    /// [`VerifyError`], which says what to ask the operators for.
-    pub fn verify(self, now: UnixMillis, known: Option<&Known>) -> Result<Network, VerifyError> {
-        let candidate = self.into_known()?;
-        if let Some(known) = known {
-            candidate.check_successor(known)?;
-        }
-        let validity = candidate.terms().validity;
-        if now < validity.from {
-            return Err(VerifyError::NotYetValid(validity.from));
-        }
-        if now >= validity.until {
-            return Err(VerifyError::Expired(validity.until));
-        }
-        Ok(Network::of_verified(candidate))
-    }
-
-    /// Checks that everybody has signed, whenever that was: what later versions are compared
-    /// with.
-    ///
-    /// # Errors
-    /// [`VerifyError::MissingSignature`] or [`VerifyError::WrongSignature`].
-    pub fn into_known(self) -> Result<Known, VerifyError> {
-        self.check_signatures()?;
-        let missing = self.signers().find(|(_, key)| !self.is_signed_by(key));
-        match missing {
-            Some((signer, _)) => Err(VerifyError::MissingSignature(signer)),
-            None => Ok(Known::of_signed(self)),
-        }
-    }
-
     /// Checks that the signatures that are there fit.
     ///
     /// # Errors
@@ -142,44 +107,6 @@ impl NetworkFile {
     pub fn check_signatures(&self) -> Result<(), VerifyError> {
         let mut signatures = self.signatures.iter();
         signatures.try_for_each(|(key, signature)| self.check_signature(key, signature))
-    }
-
-    /// Checks that it can be a later version than `known`, whoever has signed it.
-    ///
-    /// # Errors
-    /// [`VerifyError`] with what does not fit.
-    pub fn check_follows(&self, known: &Known) -> Result<(), VerifyError> {
-        let (own, theirs) = (self.version(), known.version());
-        let sequence = own.sequence;
-        if own.network != theirs.network {
-            return Err(VerifyError::OtherNetwork(self.terms.name.clone()));
-        }
-        if sequence == theirs.sequence {
-            return Err(VerifyError::Forked(sequence));
-        }
-        if sequence < theirs.sequence {
-            return Err(VerifyError::RolledBack { sequence, known: theirs.sequence });
-        }
-        if sequence - theirs.sequence == 1 && self.terms.previous != Some(theirs.hash) {
-            return Err(VerifyError::OtherPrevious(sequence));
-        }
-        if self.terms.period_ms != known.terms().period_ms {
-            return Err(VerifyError::OtherPeriod);
-        }
-        Ok(())
-    }
-
-    /// Everybody whose signature is missing: of its own operators, and of those of `known`.
-    #[must_use]
-    pub fn missing(&self, known: Option<&Known>) -> Vec<Signer> {
-        let former = known.into_iter().flat_map(|known| hop_signers(known.terms()));
-        let mut missing: Vec<(Signer, IdentityPublic)> = Vec::new();
-        for (signer, key) in self.signers().chain(former) {
-            if !self.is_signed_by(&key) && missing.iter().all(|(_, other)| *other != key) {
-                missing.push((signer, key));
-            }
-        }
-        missing.into_iter().map(|(signer, _)| signer).collect()
     }
 
     fn add(&mut self, key: IdentityPublic, signature: [u8; 64]) -> Result<(), NetworkFileError> {

@@ -4,10 +4,85 @@ use std::num::NonZeroU32;
 use std::ops::Deref;
 
 use super::signed::hop_signers;
-use super::{NetworkFile, NetworkId, NetworkVersion, Terms, VerifyError, VersionHash};
+use super::{NetworkFile, NetworkId, NetworkVersion, Signer, Terms, VerifyError, VersionHash};
+use crate::crypto::IdentityPublic;
 use crate::params::{RoundShape, UnixMillis};
 
 use super::HopInfo;
+
+impl NetworkFile {
+    /// Checks that everybody has signed, that the version follows upon the one that is known,
+    /// and that its time is now.
+    ///
+    /// # Errors
+    /// [`VerifyError`], which says what to ask the operators for.
+    pub fn verify(self, now: UnixMillis, known: Option<&Known>) -> Result<Network, VerifyError> {
+        let candidate = self.into_known()?;
+        if let Some(known) = known {
+            candidate.check_successor(known)?;
+        }
+        let validity = candidate.terms().validity;
+        if now < validity.from {
+            return Err(VerifyError::NotYetValid(validity.from));
+        }
+        if now >= validity.until {
+            return Err(VerifyError::Expired(validity.until));
+        }
+        Ok(Network(candidate))
+    }
+
+    /// Checks that everybody has signed, whenever that was: what later versions are compared
+    /// with.
+    ///
+    /// # Errors
+    /// [`VerifyError::MissingSignature`] or [`VerifyError::WrongSignature`].
+    pub fn into_known(self) -> Result<Known, VerifyError> {
+        self.check_signatures()?;
+        let missing = self.signers().find(|(_, key)| !self.is_signed_by(key));
+        match missing {
+            Some((signer, _)) => Err(VerifyError::MissingSignature(signer)),
+            None => Ok(Known(self)),
+        }
+    }
+
+    /// Checks that it can be a later version than `known`, whoever has signed it.
+    ///
+    /// # Errors
+    /// [`VerifyError`] with what does not fit.
+    pub fn check_follows(&self, known: &Known) -> Result<(), VerifyError> {
+        let (own, theirs) = (self.version(), known.version());
+        let sequence = own.sequence;
+        if own.network != theirs.network {
+            return Err(VerifyError::OtherNetwork(self.terms().name.clone()));
+        }
+        if sequence == theirs.sequence {
+            return Err(VerifyError::Forked(sequence));
+        }
+        if sequence < theirs.sequence {
+            return Err(VerifyError::RolledBack { sequence, known: theirs.sequence });
+        }
+        if sequence - theirs.sequence == 1 && self.terms().previous != Some(theirs.hash) {
+            return Err(VerifyError::OtherPrevious(sequence));
+        }
+        if self.terms().period_ms != known.terms().period_ms {
+            return Err(VerifyError::OtherPeriod);
+        }
+        Ok(())
+    }
+
+    /// Everybody whose signature is missing: of its own operators, and of those of `known`.
+    #[must_use]
+    pub fn missing(&self, known: Option<&Known>) -> Vec<Signer> {
+        let former = known.into_iter().flat_map(|known| hop_signers(known.terms()));
+        let mut missing: Vec<(Signer, IdentityPublic)> = Vec::new();
+        for (signer, key) in self.signers().chain(former) {
+            if !self.is_signed_by(&key) && missing.iter().all(|(_, other)| *other != key) {
+                missing.push((signer, key));
+            }
+        }
+        missing.into_iter().map(|(signer, _)| signer).collect()
+    }
+}
 
 /// A version that all of its operators have signed, and whose time may be over: the one that a
 /// later version is compared with.
@@ -15,10 +90,6 @@ use super::HopInfo;
 pub struct Known(NetworkFile);
 
 impl Known {
-    pub(super) fn of_signed(file: NetworkFile) -> Self {
-        Self(file)
-    }
-
     /// What the operators agreed on.
     #[must_use]
     pub fn terms(&self) -> &Terms {
@@ -88,10 +159,6 @@ impl Known {
 pub struct Network(Known);
 
 impl Network {
-    pub(super) fn of_verified(known: Known) -> Self {
-        Self(known)
-    }
-
     /// The network, the same in all versions.
     #[must_use]
     pub fn id(&self) -> NetworkId {

@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use talaria_wire::frame::{Accepts, FrameError, HEADER_LEN, Header, Kind};
+use talaria_wire::frame::{Accepts, FrameBuffer, FrameError, Kind};
 use talaria_wire::network_file::Network;
+use talaria_wire::tls_names::ENTRY_NAME;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,7 +23,6 @@ use talaria_store::{HomeError, NetworkSource};
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a frame may take to leave: the server has stopped reading after that.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
-const READ_LEN: usize = 4096;
 
 /// Why there is no connection, or no more.
 #[derive(Debug, Error)]
@@ -60,8 +60,7 @@ pub(crate) struct Connected {
 /// A TLS connection and what has been read of the next frame.
 pub(crate) struct Connection {
     stream: TlsStream<TcpStream>,
-    accepts: Accepts,
-    buffer: Vec<u8>,
+    buffer: FrameBuffer,
 }
 
 impl Connection {
@@ -80,25 +79,27 @@ impl Connection {
         };
         stream.set_nodelay(true)?;
         let connector = TlsConnector::from(Arc::new(config));
-        let handshake = connector.connect(tls::server_name(tls::SERVER_NAME), stream);
+        let handshake = connector.connect(tls::server_name(ENTRY_NAME), stream);
         let stream = timeout(CONNECT_LIMIT, handshake)
             .await
             .map_err(|_| ConnectionError::NoAnswer(address))?
             .map_err(ConnectionError::Tls)?;
-        let accepts = Accepts::FromEntry(network.shape());
-        Ok(Connected { connection: Self { stream, accepts, buffer: Vec::new() }, network })
+        let buffer = FrameBuffer::new(Accepts::FromEntry(network.shape()));
+        Ok(Connected { connection: Self { stream, buffer }, network })
     }
 
     /// The next frame. Dropping the future loses nothing: what was read stays in the buffer.
     pub(crate) async fn read(&mut self) -> Result<Frame, ConnectionError> {
         loop {
-            if let Some(frame) = take_frame(&mut self.buffer, self.accepts)? {
-                return Ok(frame);
+            let missing = self.buffer.missing()?;
+            if missing == 0 {
+                let (kind, body) = self.buffer.take();
+                return Ok(Frame { kind, body: body.to_vec() });
             }
-            let mut bytes = [0; READ_LEN];
-            match self.stream.read(&mut bytes).await {
+            let mut stream = (&mut self.stream).take(missing as u64);
+            match stream.read_buf(self.buffer.space()).await {
                 Ok(0) => return Err(ConnectionError::Closed),
-                Ok(n) => self.buffer.extend_from_slice(&bytes[..n]),
+                Ok(_) => {}
                 // A server that is killed says no goodbye. Frames have a length, so nothing can
                 // be cut off unseen.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -123,49 +124,5 @@ impl Connection {
     /// Says goodbye to the server, if it listens.
     pub(crate) async fn close(mut self) {
         let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
-    }
-}
-
-/// Takes a whole frame off the front of `buffer`. The header is judged before the body is kept.
-fn take_frame(buffer: &mut Vec<u8>, accepts: Accepts) -> Result<Option<Frame>, FrameError> {
-    let Some(head) = buffer.first_chunk::<HEADER_LEN>() else {
-        return Ok(None);
-    };
-    let Header { kind, len } = Header::parse(*head, accepts)?;
-    let end = HEADER_LEN + len;
-    if buffer.len() < end {
-        return Ok(None);
-    }
-    let body = buffer[HEADER_LEN..end].to_vec();
-    buffer.drain(..end);
-    Ok(Some(Frame { kind, body }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use talaria_wire::frame::Announcement;
-    use talaria_wire::{Hops, Round, RoundShape};
-
-    #[test]
-    fn frames_are_taken_whole_whatever_pieces_they_come_in() {
-        let accepts = Accepts::FromEntry(RoundShape::new(Hops::new(1).unwrap(), 1).unwrap());
-        let mut bytes = Vec::new();
-        for round in 0..3 {
-            let announcement =
-                Announcement { round: Round(round), opens_in_ms: 0, closes_in_ms: 1 };
-            bytes.extend_from_slice(&announcement.to_frame());
-        }
-        for piece in [1, 3, 16, 17, 48] {
-            let (mut buffer, mut rounds) = (Vec::new(), Vec::new());
-            for piece in bytes.chunks(piece) {
-                buffer.extend_from_slice(piece);
-                while let Some(frame) = take_frame(&mut buffer, accepts).unwrap() {
-                    rounds.push(Announcement::decode(&frame.body).unwrap().round.0);
-                }
-            }
-            assert_eq!((rounds, buffer.len()), (vec![0, 1, 2], 0));
-        }
-        assert!(take_frame(&mut vec![2, 0, 0, 8], accepts).is_err());
     }
 }

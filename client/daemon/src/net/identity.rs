@@ -9,6 +9,7 @@ use talaria_wire::identity::proof::{EXPORTER_LABEL, EXPORTER_LEN};
 use talaria_wire::identity::request::{LENGTH_LEN, body_len};
 use talaria_wire::identity::{Refusal, Request, Response};
 use talaria_wire::network_file::Network;
+use talaria_wire::tls_names::IDENTITY_NAME;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -105,7 +106,7 @@ impl IdentityConnection {
         let stream = stream.map_err(unreachable)?;
         stream.set_nodelay(true).map_err(ServiceError::Broken)?;
         let connector = TlsConnector::from(Arc::new(config));
-        let handshake = connector.connect(tls::server_name(tls::IDENTITY_NAME), stream);
+        let handshake = connector.connect(tls::server_name(IDENTITY_NAME), stream);
         let stream = timeout(LIMIT, handshake).await.map_err(no_answer)?;
         let stream =
             stream.map_err(|source| ServiceError::Tls { address: address.clone(), source });

@@ -12,15 +12,9 @@ use rustls::client::{Resumption, WantsClientCert};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use talaria_wire::network_file::Network;
+use talaria_wire::tls_names::ALPN_CLIENT;
 
 use talaria_client::certificate::Credentials;
-
-/// The name in the certificate of every entry.
-pub const SERVER_NAME: &str = "entry.talaria";
-/// The name in the certificate of every identity service.
-pub const IDENTITY_NAME: &str = "talaria-identity";
-/// The protocol that is spoken with an entry, as TLS negotiates it.
-pub const ALPN: &[u8] = b"talaria/1";
 
 /// How to connect to the entry of a network.
 ///
@@ -32,7 +26,7 @@ pub fn client_config(network: &Network, own: &Credentials) -> Result<ClientConfi
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()));
     let chain = vec![own.certificate.clone()];
     let mut config = builder(network)?.with_client_auth_cert(chain, key)?;
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
     restrict(&mut config);
     Ok(config)
 }

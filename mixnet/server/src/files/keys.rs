@@ -17,7 +17,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::files::write_atomically;
-use crate::net::tls::{ENTRY_NAME, IDENTITY_NAME};
+use talaria_wire::tls_names::{ENTRY_NAME, IDENTITY_NAME};
 
 /// A key file cannot be used.
 #[derive(Debug, Error)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use talaria_wire::frame::{Accepts, FrameError, HEADER_LEN, Header, Kind};
+use talaria_wire::frame::{Accepts, FrameBuffer, FrameError, Kind};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -27,16 +27,13 @@ pub enum ReadError {
 #[derive(Debug)]
 pub struct FrameReader<R> {
     reader: R,
-    accepts: Accepts,
-    head: Option<Header>,
-    /// What has been read of the header, or of the body once the header is whole.
-    buffer: Vec<u8>,
+    buffer: FrameBuffer,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads from `reader` the frames that `accepts` allows.
     pub fn new(reader: R, accepts: Accepts) -> Self {
-        Self { reader, accepts, head: None, buffer: Vec::new() }
+        Self { reader, buffer: FrameBuffer::new(accepts) }
     }
 
     /// The next frame: its kind and its body, until the next call.
@@ -46,33 +43,18 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// # Errors
     /// [`ReadError`], after which there is nothing more to read.
     pub async fn next(&mut self) -> Result<(Kind, &[u8]), ReadError> {
-        if self.head.is_some_and(|head| head.len == self.buffer.len()) {
-            self.head = None;
-            self.buffer.clear();
-        }
-        let head = match self.head {
-            Some(head) => head,
-            None => {
-                self.fill(HEADER_LEN).await?;
-                let bytes = self.buffer.first_chunk().ok_or(ReadError::Closed)?;
-                let head = Header::parse(*bytes, self.accepts)?;
-                self.buffer.clear();
-                *self.head.insert(head)
+        loop {
+            let missing = self.buffer.missing()?;
+            if missing == 0 {
+                break;
             }
-        };
-        self.fill(head.len).await?;
-        Ok((head.kind, &self.buffer))
-    }
-
-    async fn fill(&mut self, len: usize) -> Result<(), ReadError> {
-        self.buffer.reserve_exact(len.saturating_sub(self.buffer.len()));
-        while self.buffer.len() < len {
-            let missing = (len - self.buffer.len()) as u64;
-            if (&mut self.reader).take(missing).read_buf(&mut self.buffer).await? == 0 {
+            let mut reader = (&mut self.reader).take(missing as u64);
+            if reader.read_buf(self.buffer.space()).await? == 0 {
                 return Err(ReadError::Closed);
             }
         }
-        Ok(())
+        let (kind, body) = self.buffer.take();
+        Ok((kind, body))
     }
 }
 

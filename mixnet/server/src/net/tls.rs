@@ -23,18 +23,8 @@ use rustls::{
     RootCertStore, ServerConfig, SignatureScheme,
 };
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
+use talaria_wire::tls_names::{ALPN_CLIENT, ALPN_LINK, IDENTITY_NAME, LINK_NAME};
 use thiserror::Error;
-
-/// Application protocol of clients' connections.
-pub const ALPN_CLIENT: &[u8] = b"talaria/1";
-/// Application protocol of links between servers.
-pub const ALPN_LINK: &[u8] = b"talaria-link/1";
-/// The name in the entry's certificate, wherever the entry is.
-pub const ENTRY_NAME: &str = "entry.talaria";
-/// The name in the identity service's certificate, wherever it is.
-pub const IDENTITY_NAME: &str = "talaria-identity";
-/// What a link's client calls its server; nobody looks at it.
-const LINK_NAME: &str = "link.talaria";
 
 /// The server side for clients, who have to show a certificate that `ca` has signed for clients,
 /// and that has not expired. Whether it is still the newest one of its user is not looked at here.

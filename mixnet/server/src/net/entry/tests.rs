@@ -27,9 +27,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::net::shutdown;
-use crate::net::tls::{ENTRY_NAME, IDENTITY_NAME};
 use talaria_mixnet::schedule::ScheduleConfig;
 use talaria_wire::HopIndex;
+use talaria_wire::tls_names::{ENTRY_NAME, IDENTITY_NAME};
 
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -282,7 +282,7 @@ impl World {
             }
             None => config.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![super::super::tls::ALPN_CLIENT.to_vec()];
+        config.alpn_protocols = vec![talaria_wire::tls_names::ALPN_CLIENT.to_vec()];
         let tcp = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::try_from(ENTRY_NAME).unwrap();
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.ok()?;

@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::net::shutdown::{self, Trigger};
-use crate::net::tls::{IDENTITY_NAME, identity_config, provider};
+use crate::net::tls::{identity_config, provider};
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair};
@@ -28,6 +28,7 @@ use talaria_identity::limits::IdentityLimits;
 use talaria_identity::service::Registrations;
 use talaria_opaque::ServerSecrets;
 use talaria_wire::crypto::IdentitySecret;
+use talaria_wire::tls_names::IDENTITY_NAME;
 
 /// A running service.
 struct Running {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::{Check, Server, SocketAddr, dial, local, not_here, state_of, taken};
-use crate::net::tls::{ALPN_CLIENT, ENTRY_NAME};
+use talaria_wire::tls_names::{ALPN_CLIENT, ENTRY_NAME};
 
 /// A certificate that ends within this time is mentioned.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);

@@ -1,0 +1,153 @@
+//! Frames out of a stream of bytes, without the stream: what has been read of the next one.
+//!
+//! One frame at a time: the rest of what the peer has sent waits with the transport, which holds it
+//! back. A header is judged before a byte of its body is asked for, as rustls' deframer does.
+
+use super::{Accepts, FrameError, HEADER_LEN, Header, Kind};
+
+/// What has been read of one frame.
+///
+/// ```
+/// use talaria_wire::control::{Control, Farewell};
+/// use talaria_wire::frame::{Accepts, FrameBuffer, Kind};
+///
+/// let sent = Control::Goodbye { reason: Farewell::Idle }.to_frame();
+/// let mut stream = &sent[..];
+/// let mut buffer = FrameBuffer::new(Accepts::OnLink);
+/// loop {
+///     let missing = buffer.missing()?;
+///     if missing == 0 {
+///         break;
+///     }
+///     let (read, rest) = stream.split_at(missing);
+///     buffer.space().extend_from_slice(read);
+///     stream = rest;
+/// }
+/// let (kind, body) = buffer.take();
+/// assert_eq!(kind, Kind::Control);
+/// assert!(Control::decode(body).is_ok());
+/// # Ok::<(), talaria_wire::frame::FrameError>(())
+/// ```
+#[derive(Debug)]
+pub struct FrameBuffer {
+    accepts: Accepts,
+    head: Option<Header>,
+    /// Of the header, or of the body once the header is whole.
+    bytes: Vec<u8>,
+    taken: bool,
+}
+
+impl FrameBuffer {
+    /// Nothing yet, of the frames that `accepts` allows.
+    #[must_use]
+    pub fn new(accepts: Accepts) -> Self {
+        Self { accepts, head: None, bytes: Vec::new(), taken: false }
+    }
+
+    /// How many bytes are to be read next; 0 once the frame is whole.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the header is none of a frame that belongs here. Nothing more can be read
+    /// then.
+    pub fn missing(&mut self) -> Result<usize, FrameError> {
+        if self.taken {
+            (self.head, self.taken) = (None, false);
+            self.bytes.clear();
+        }
+        if self.head.is_none() {
+            let Some(head) = self.bytes.first_chunk() else {
+                return Ok(HEADER_LEN - self.bytes.len());
+            };
+            self.head = Some(Header::parse(*head, self.accepts)?);
+            self.bytes.clear();
+        }
+        Ok(self.len() - self.bytes.len())
+    }
+
+    /// Where they are appended to, with room for just as many. No more may be: what follows belongs
+    /// to another frame.
+    pub fn space(&mut self) -> &mut Vec<u8> {
+        self.bytes.reserve_exact(self.len() - self.bytes.len());
+        &mut self.bytes
+    }
+
+    /// The frame that is whole, until the next call of [`FrameBuffer::missing`]: its kind and its
+    /// body.
+    ///
+    /// # Panics
+    /// If something of it is missing.
+    pub fn take(&mut self) -> (Kind, &mut [u8]) {
+        let head = self.head.filter(|head| head.len == self.bytes.len() && !self.taken);
+        let head = head.expect("nothing is missing, and it is taken once");
+        self.taken = true;
+        (head.kind, &mut self.bytes)
+    }
+
+    /// The length of what is being read.
+    fn len(&self) -> usize {
+        self.head.map_or(HEADER_LEN, |head| head.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Announcement;
+    use crate::params::{Hops, Round, RoundShape};
+    use proptest::prelude::*;
+
+    fn accepts() -> Accepts {
+        Accepts::FromEntry(RoundShape::new(Hops::new(1).unwrap(), 1).unwrap())
+    }
+
+    fn announcement(round: u64) -> Vec<u8> {
+        Announcement { round: Round(round), opens_in_ms: 0, closes_in_ms: 1 }.to_frame().to_vec()
+    }
+
+    #[test]
+    fn a_bad_header_is_refused_before_its_body() {
+        for head in [[9, 0, 0, 0], [2, 0, 0, 8], [0, 0, 255, 255], [1, 0, 0, 15]] {
+            let mut buffer = FrameBuffer::new(accepts());
+            buffer.space().extend_from_slice(&head);
+            assert!(buffer.missing().is_err(), "{head:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "taken once")]
+    fn a_frame_is_taken_once() {
+        let mut buffer = FrameBuffer::new(accepts());
+        let frame = announcement(1);
+        buffer.space().extend_from_slice(&frame[..HEADER_LEN]);
+        buffer.missing().unwrap();
+        buffer.space().extend_from_slice(&frame[HEADER_LEN..]);
+        buffer.take();
+        buffer.take();
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_out_whole_whatever_pieces_they_come_in(
+            frames in 1u64..6,
+            pieces in prop::collection::vec(1usize..24, 1..8),
+        ) {
+            let bytes = (0..frames).flat_map(announcement).collect::<Vec<_>>();
+            let (mut rest, mut rounds) = (&bytes[..], Vec::new());
+            let mut buffer = FrameBuffer::new(accepts());
+            let mut pieces = pieces.into_iter().cycle();
+            while !rest.is_empty() {
+                let missing = buffer.missing().unwrap();
+                let piece = pieces.next().unwrap().min(missing);
+                let (read, after) = rest.split_at(piece);
+                buffer.space().extend_from_slice(read);
+                rest = after;
+                if buffer.missing().unwrap() == 0 {
+                    let (kind, body) = buffer.take();
+                    prop_assert_eq!(kind, Kind::Announcement);
+                    rounds.push(Announcement::decode(body).unwrap().round.0);
+                }
+            }
+            prop_assert_eq!(rounds, (0..frames).collect::<Vec<_>>());
+        }
+    }
+}
