@@ -4,6 +4,12 @@
 //! The service runs in this process over an SQLite file, one request at a time and without a
 //! network; what users compute is not measured.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests and benchmarks touch the world"
+)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,11 @@
 //! The terminal client `talaria`.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell: what touches the world is here"
+)]
+
 mod account;
 mod args;
 mod chat;

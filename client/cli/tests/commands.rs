@@ -1,4 +1,10 @@
 //! The program as a shell sees it, with an identity service that is only as good as it has to be.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests and benchmarks touch the world"
+)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};

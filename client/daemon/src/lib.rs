@@ -3,6 +3,12 @@
 //! [`run`] is one task. It reads frames, executes the client's actions in their order, and keeps
 //! the connection up; whoever calls it only sends [`Input`] and shows [`Event`]s.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell: what touches the world is here"
+)]
+
 pub mod account;
 mod clock;
 mod driver;

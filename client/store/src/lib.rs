@@ -1,5 +1,11 @@
 //! The home of an account on disk: an encrypted database, and what has to be known to unlock it.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell: what touches the world is here"
+)]
+
 mod account_file;
 mod database;
 mod directory;

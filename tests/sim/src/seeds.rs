@@ -6,6 +6,7 @@ use std::thread;
 /// Runs `scenario` with seeds 0 to `count`, or with the one in `TALARIA_SEED`.
 ///
 /// The seed of a failure is printed, with the command's variable to run it alone.
+#[expect(clippy::disallowed_methods, reason = "a person chooses the seed, and nothing else")]
 pub fn each_seed(count: u64, scenario: impl Fn(u64)) {
     let chosen = env::var("TALARIA_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = chosen.map_or(0..count, |seed: u64| seed..seed + 1);

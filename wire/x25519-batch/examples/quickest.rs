@@ -6,6 +6,8 @@
 //! cargo run --release --example quickest
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

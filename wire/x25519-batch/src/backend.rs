@@ -27,6 +27,7 @@ impl Backend {
     /// The fastest backend of this processor, or the portable one if the environment variable
     /// [`BACKEND_VARIABLE`] is `portable`. Any other value of the variable changes nothing.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the choice of a person, made once")]
     pub fn detect() -> Backend {
         match std::env::var_os(BACKEND_VARIABLE) {
             Some(name) if name == "portable" => Backend::portable(),

@@ -27,6 +27,7 @@ pub(super) struct Direct<S> {
 }
 
 impl<S: Store> Direct<S> {
+    #[expect(clippy::disallowed_methods, reason = "each session differs; no test depends on how")]
     pub(super) fn new(service: &Arc<Service<S>>) -> Self {
         let rng = ChaCha20Rng::from_rng(&mut rand::rng());
         let origin = Origin::from(std::net::IpAddr::from([192, 0, 2, 1]));

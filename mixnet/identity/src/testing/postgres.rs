@@ -24,6 +24,7 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// The server of the environment; says loudly that there is none.
+    #[expect(clippy::disallowed_methods, reason = "the server is named by the environment")]
     pub(crate) fn required() -> Requirement {
         match env::var(URL) {
             Ok(url) => Requirement::Given(Self { url }),
