@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ $# -eq 0 ]; then
-    cargo build --quiet --locked -p talaria-mixnet -p talaria-cli
+    cargo build --quiet --locked --workspace --bins
     set -- "${CARGO_TARGET_DIR:-target}/debug"
 fi
 if [ -z "${FOUR_OPERATORS:-}" ]; then

@@ -1,7 +1,7 @@
 //! One suite for both databases.
 //!
 //! PostgreSQL is used if `TALARIA_TEST_POSTGRES` has the URL of a server in which databases may be
-//! made; `scripts/postgres-tests.sh` starts one.
+//! made; `scripts/with-postgres.sh cargo test` starts one.
 
 use super::*;
 use crate::testing::{Postgres, Requirement};

@@ -31,9 +31,9 @@ impl Postgres {
             Err(_) => {
                 assert!(
                     env::var_os(REQUIRED).is_none(),
-                    "{REQUIRED} is set and {URL} is not: run scripts/postgres-tests.sh"
+                    "{REQUIRED} is set and {URL} is not: run scripts/with-postgres.sh cargo test"
                 );
-                eprintln!("!!! NOT TESTED on PostgreSQL: run scripts/postgres-tests.sh");
+                eprintln!("!!! NOT TESTED on PostgreSQL: run scripts/with-postgres.sh cargo test");
                 Requirement::Skipped
             }
         }

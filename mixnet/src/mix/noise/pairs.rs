@@ -3,7 +3,7 @@
 //! A hop adds T = 2R onions to a round, of which N₂ pairs meet and T − 2·N₂ stay single. N₂ = j has
 //! probability proportional to sin^α(π(j+1)/(R+2)) for j in 0..=R; `mixnet/PRIVACY.md` has the
 //! reason. The sine is computed once, when the table is made. From then on the table of integers
-//! *is* the distribution: draws use nothing else, and the [accountant](crate::privacy) takes the
+//! *is* the distribution: draws use nothing else, and the accountant (`mixnet/privacy`) takes the
 //! same integers, so that their rounding is part of what it accounts for.
 
 use std::f64::consts::PI;

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Runs the tests of the identity service on SQLite and on PostgreSQL. It starts a server of its own,
-# in a temporary folder and on a free loopback port, and stops it in the end.
+# Runs a command beside a PostgreSQL server of its own, in a temporary folder and on a free loopback
+# port, which is stopped in the end. The tests of the identity service find it by the environment, and
+# run on both databases then:
+#
+#     scripts/with-postgres.sh cargo test --workspace --locked
 #
 # Debian's postgresql is installed if there is none. Run as root it starts the server as the user
 # `nobody`, since PostgreSQL refuses to run as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || { echo "usage: scripts/with-postgres.sh COMMAND [ARGUMENT…]" >&2; exit 2; }
 
 find_programs() {
     if ! command -v initdb >/dev/null; then
@@ -53,5 +57,4 @@ owner "$(command -v pg_ctl)" -D "$folder/data" -w -l "$folder/log" \
 
 export TALARIA_TEST_POSTGRES="postgres://talaria@127.0.0.1:$port/postgres"
 export TALARIA_REQUIRE_POSTGRES=1
-# The whole workspace, so that nothing is built anew for other features.
-cargo test --workspace --locked --lib identity "$@"
+"$@"
