@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let calls = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(200_000);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut worst = 0_f64;
-    for backend in Backend::avx512().into_iter().chain([Backend::portable()]) {
+    for backend in Backend::available() {
         let points = [(); POINTS].map(|()| random(&mut rng));
         let mut out = [[0; 32]; POINTS];
         // What the portable backend does is aws-lc's affair: shown, but not judged.

@@ -1,8 +1,14 @@
 //! The choice of backend, as a value that exists only where the backend runs.
 
+use std::sync::OnceLock;
+
 #[cfg(target_arch = "x86_64")]
-use crate::avx512::{Avx512, Scalars};
-use crate::portable;
+use crate::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use crate::avx512::Avx512;
+#[cfg(target_arch = "x86_64")]
+use crate::scalars::Scalars;
+use crate::{check, portable};
 
 /// The environment variable that [`Backend::detect`] reads.
 pub const BACKEND_VARIABLE: &str = "X25519_BATCH_BACKEND";
@@ -13,6 +19,10 @@ pub const BACKEND_VARIABLE: &str = "X25519_BATCH_BACKEND";
 /// X25519 of RFC 7748, section 5: scalars are clamped, bit 255 of a point is ignored, points that
 /// are not canonical are reduced, and a point of low order gives 32 zero bytes. Whether those are
 /// an error is for the caller to say (RFC 7748, section 6.1).
+///
+/// The first time that a vector backend is asked for, it has to compute the same as the portable
+/// one for some random scalars and points, which takes a millisecond or two. If it does not, it is
+/// not used by this process, and the standard error and [`Backend::rejected`] say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend(Kind);
 
@@ -20,19 +30,77 @@ pub struct Backend(Kind);
 enum Kind {
     Portable,
     #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
 }
 
+/// What is known of a vector backend.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The processor does not have it.
+    Missing,
+    Accepted(Backend),
+    /// It has failed the check.
+    Rejected(Backend),
+}
+
+impl Verdict {
+    fn of(candidate: Option<Backend>) -> Verdict {
+        match candidate {
+            None => Verdict::Missing,
+            Some(backend) if check::passes(backend) => Verdict::Accepted(backend),
+            Some(backend) => Verdict::Rejected(backend),
+        }
+    }
+
+    fn accepted(self) -> Option<Backend> {
+        if let Verdict::Accepted(backend) = self { Some(backend) } else { None }
+    }
+}
+
+static AVX512: OnceLock<Verdict> = OnceLock::new();
+static AVX2: OnceLock<Verdict> = OnceLock::new();
+
 impl Backend {
-    /// The fastest backend of this processor, or the portable one if the environment variable
-    /// [`BACKEND_VARIABLE`] is `portable`. Any other value of the variable changes nothing.
+    /// The backend that the environment variable [`BACKEND_VARIABLE`] names, if the processor has
+    /// it, else the fastest that the processor has. The names are those of [`Backend::name`]; any
+    /// other value of the variable changes nothing.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the choice of a person, made once")]
     pub fn detect() -> Backend {
-        match std::env::var_os(BACKEND_VARIABLE) {
-            Some(name) if name == "portable" => Backend::portable(),
-            _ => Backend::avx512().unwrap_or(Backend::portable()),
+        std::env::var(BACKEND_VARIABLE)
+            .ok()
+            .and_then(|name| Backend::named(&name))
+            .or_else(Backend::avx512)
+            .or_else(Backend::avx2)
+            .unwrap_or(Backend::portable())
+    }
+
+    /// The backend of that name, if there is one and the processor has it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Backend> {
+        match name {
+            "avx512" => Backend::avx512(),
+            "avx2" => Backend::avx2(),
+            "portable" => Some(Backend::portable()),
+            _ => None,
         }
+    }
+
+    /// Every backend that the processor has, the fastest first.
+    pub fn available() -> impl Iterator<Item = Backend> {
+        [Backend::avx512(), Backend::avx2(), Some(Backend::portable())].into_iter().flatten()
+    }
+
+    /// The backends that the processor should have but that computed wrong products when they were
+    /// first asked for. There is something wrong with a machine that has one: worth an alarm.
+    pub fn rejected() -> impl Iterator<Item = &'static str> {
+        let rejected = |verdict: &OnceLock<Verdict>| match verdict.get() {
+            Some(Verdict::Rejected(backend)) => Some(backend.name()),
+            _ => None,
+        };
+        [&AVX512, &AVX2].into_iter().filter_map(rejected)
     }
 
     /// The AVX-512 backend, if the processor has AVX-512 F, DQ, VL and IFMA (Ice Lake, Zen 4 and
@@ -40,9 +108,21 @@ impl Backend {
     #[must_use]
     pub fn avx512() -> Option<Backend> {
         #[cfg(target_arch = "x86_64")]
-        return Avx512::detect().map(|proof| Backend(Kind::Avx512(proof)));
+        let candidate = || Avx512::detect().map(|proof| Backend(Kind::Avx512(proof)));
         #[cfg(not(target_arch = "x86_64"))]
-        None
+        let candidate = || None;
+        AVX512.get_or_init(|| Verdict::of(candidate())).accepted()
+    }
+
+    /// The AVX2 backend, if the processor has AVX2 and FMA (Haswell, Zen and later) and the
+    /// operating system saves their registers.
+    #[must_use]
+    pub fn avx2() -> Option<Backend> {
+        #[cfg(target_arch = "x86_64")]
+        let candidate = || Avx2::detect().map(|proof| Backend(Kind::Avx2(proof)));
+        #[cfg(not(target_arch = "x86_64"))]
+        let candidate = || None;
+        AVX2.get_or_init(|| Verdict::of(candidate())).accepted()
     }
 
     /// The backend that runs everywhere: aws-lc-rs, point by point.
@@ -51,11 +131,13 @@ impl Backend {
         Backend(Kind::Portable)
     }
 
-    /// `"avx512"` or `"portable"`, for logs and reports.
+    /// `"avx512"`, `"avx2"` or `"portable"`, for logs and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
             Kind::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(_) => "avx512",
         }
@@ -70,6 +152,8 @@ impl Backend {
         assert_eq!(points.len(), out.len(), "one result per point");
         match self.0 {
             Kind::Portable => portable::one_scalar(scalar, points, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(avx2) => avx2.multiply(Scalars::One(scalar), points, out),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(avx512) => avx512.multiply(Scalars::One(scalar), points, out),
         }
@@ -86,6 +170,8 @@ impl Backend {
         match self.0 {
             Kind::Portable => portable::many_scalars(scalars, points, out),
             #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(avx2) => avx2.multiply(Scalars::Many(scalars), points, out),
+            #[cfg(target_arch = "x86_64")]
             Kind::Avx512(avx512) => avx512.multiply(Scalars::Many(scalars), points, out),
         }
     }
@@ -99,6 +185,8 @@ impl Backend {
         assert_eq!(scalars.len(), out.len(), "one result per scalar");
         match self.0 {
             Kind::Portable => portable::base_point(scalars, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(avx2) => avx2.base_point(scalars, out),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(avx512) => avx512.base_point(scalars, out),
         }

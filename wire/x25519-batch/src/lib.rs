@@ -57,8 +57,13 @@
 #![deny(unsafe_op_in_unsafe_fn, missing_docs, clippy::undocumented_unsafe_blocks)]
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod backend;
+mod check;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod scalars;
 
 pub use backend::{BACKEND_VARIABLE, Backend};

@@ -5,12 +5,14 @@
 use x25519_batch::{BACKEND_VARIABLE, Backend};
 
 #[test]
-fn the_variable_forces_the_portable_backend() {
-    let best = Backend::avx512().unwrap_or(Backend::portable());
+fn the_variable_names_the_backend() {
+    let best = Backend::avx512().or_else(Backend::avx2).unwrap_or(Backend::portable());
     for (value, expected) in [
         (None, best),
         (Some("portable"), Backend::portable()),
+        (Some("avx2"), Backend::avx2().unwrap_or(best)),
         (Some("avx512"), best),
+        (Some("AVX2"), best),
         (Some(""), best),
     ] {
         // SAFETY: this is the only test of its process, so no other thread reads the environment.
@@ -22,6 +24,10 @@ fn the_variable_forces_the_portable_backend() {
         }
         assert_eq!(Backend::detect(), expected, "{value:?}");
     }
-    assert_eq!(Backend::portable().name(), "portable");
-    assert!(Backend::avx512().is_none_or(|backend| backend.name() == "avx512"));
+    let available: Vec<Backend> = Backend::available().collect();
+    assert_eq!((available.first(), available.last()), (Some(&best), Some(&Backend::portable())));
+    for backend in available {
+        assert_eq!(Backend::named(backend.name()), Some(backend));
+    }
+    assert_eq!(Backend::rejected().next(), None);
 }

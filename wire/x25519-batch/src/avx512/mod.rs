@@ -13,6 +13,8 @@ mod tests;
 
 use zeroize::zeroize_stack;
 
+use crate::scalars::Scalars;
+
 use encoding::{Words, clamp, load, load_same, unpack};
 use group::{GROUP, Group};
 use lanes::{LANES, wipe_registers};
@@ -59,15 +61,6 @@ impl Avx512 {
         // SAFETY: `self` exists only if the processor has the features that the callee enables.
         unsafe { wipe_registers() };
     }
-}
-
-/// The scalars of a call.
-#[derive(Clone, Copy)]
-pub(crate) enum Scalars<'a> {
-    /// The same for every point.
-    One(&'a [u8; 32]),
-    /// One per point.
-    Many(&'a [[u8; 32]]),
 }
 
 impl Scalars<'_> {

@@ -10,7 +10,7 @@ pub type Bytes = [u8; 32];
 
 /// Every backend that this processor has.
 pub fn backends() -> Vec<Backend> {
-    Backend::avx512().into_iter().chain([Backend::portable()]).collect()
+    Backend::available().collect()
 }
 
 /// X25519 by x25519-dalek.

@@ -1,0 +1,97 @@
+//! Elements for eight points: two vectors side by side, which the ladder computes together, as the
+//! links of one vector's chains do not fill the processor's pipes.
+
+use core::arch::x86_64::{__m256d, __m256i, _mm256_slli_epi64};
+
+use zeroize::Zeroize;
+
+use super::field::Element;
+use super::product::{multiply, square};
+
+/// Limb k of the first and of the second vector is `0[k][0]` and `0[k][1]`.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Pair([[__m256d; 2]; 5]);
+
+impl Zeroize for Pair {
+    fn zeroize(&mut self) {
+        for limb in &mut self.0 {
+            limb.zeroize();
+        }
+    }
+}
+
+impl Pair {
+    /// Two vectors side by side.
+    #[inline]
+    pub(super) fn new([a, b]: [&Element; 2]) -> Pair {
+        let (a, b) = (&a.0, &b.0);
+        Pair([[a[0], b[0]], [a[1], b[1]], [a[2], b[2]], [a[3], b[3]], [a[4], b[4]]])
+    }
+
+    /// Vector `n` of the two.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn element(&self, n: usize) -> Element {
+        let [a, b, c, d, e] = &self.0;
+        Element::new([a[n], b[n], c[n], d[n], e[n]])
+    }
+
+    /// `self` becomes what `f` makes of either vector.
+    #[inline]
+    fn set(&mut self, f: impl Fn(usize) -> Element) {
+        *self = Pair::new([&f(0), &f(1)]);
+    }
+
+    /// `self` becomes `a * b`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn product(&mut self, a: &Pair, b: &Pair) {
+        self.set(|n| multiply(&a.element(n), &b.element(n)));
+    }
+
+    /// `self` becomes `a * a`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn square(&mut self, a: &Pair) {
+        self.set(|n| square(&a.element(n)));
+    }
+
+    /// `sum` becomes `a + b`, and `difference` `a - b`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn sum_and_difference(sum: &mut Pair, difference: &mut Pair, a: &Pair, b: &Pair) {
+        sum.set(|n| a.element(n).add(&b.element(n)));
+        difference.difference(a, b);
+    }
+
+    /// `self` becomes `a - b`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn difference(&mut self, a: &Pair, b: &Pair) {
+        self.set(|n| a.element(n).sub(&b.element(n)));
+    }
+
+    /// `self` becomes `b + 121666 a`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn scaled_sum(&mut self, a: &Pair, b: &Pair) {
+        self.set(|n| a.element(n).mul_a24(&b.element(n)));
+    }
+
+    /// `s` and `t` become `b` in the lanes where the top bit of `choices` is set, `a` in the
+    /// others, and the choices move up by a bit.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn select(
+        s: &mut Pair,
+        t: &mut Pair,
+        a: [&Pair; 2],
+        b: [&Pair; 2],
+        choices: &mut [__m256i; 2],
+    ) {
+        s.set(|n| a[0].element(n).select(&b[0].element(n), choices[n]));
+        t.set(|n| a[1].element(n).select(&b[1].element(n), choices[n]));
+        *choices = choices.map(|c| _mm256_slli_epi64::<1>(c));
+    }
+}
