@@ -18,6 +18,7 @@ use super::encoding::Words;
 use super::field::Element;
 use super::pair::Pair;
 use super::product::{multiply, square};
+use super::routines::Work;
 
 /// A point of the Montgomery curve by its u-coordinate X : Z.
 #[derive(Clone, Copy)]
@@ -40,6 +41,8 @@ struct State {
     choices: [__m256i; 2],
     /// Intermediate values.
     scratch: [Pair; 12],
+    /// Those inside of products.
+    work: Work,
 }
 
 impl Drop for State {
@@ -49,6 +52,7 @@ impl Drop for State {
         self.difference.zeroize();
         self.choices.zeroize();
         self.scratch.zeroize();
+        self.work.zeroize();
     }
 }
 
@@ -96,6 +100,7 @@ impl State {
             difference: point,
             choices: [_mm256_setzero_si256(); 2],
             scratch: [point; 12],
+            work: Work::new(),
         }
     }
 
@@ -129,22 +134,23 @@ fn ladder_steps(state: &mut State, count: u32) {
     let [x2, z2] = &mut state.doubled;
     let [x3, z3] = &mut state.sum;
     let [a, b, c, d, da, cb, s, t, aa, bb, e, f] = &mut state.scratch;
+    let work = &mut state.work;
     for _ in 0..count {
         Pair::sum_and_difference(a, b, x2, z2);
         Pair::sum_and_difference(c, d, x3, z3);
-        da.product(d, a);
-        cb.product(c, b);
+        da.product(d, a, work);
+        cb.product(c, b, work);
         Pair::select(s, t, [a, b], [c, d], &mut state.choices);
-        aa.square(s);
-        bb.square(t);
+        aa.square(s, work);
+        bb.square(t, work);
         Pair::sum_and_difference(a, b, da, cb);
-        x3.square(a);
+        x3.square(a, work);
         e.difference(aa, bb);
-        c.square(b);
+        c.square(b, work);
         f.scaled_sum(e, bb);
-        x2.product(aa, bb);
-        z2.product(e, f);
-        z3.product(c, &state.difference);
+        x2.product(aa, bb, work);
+        z2.product(e, f, work);
+        z3.product(c, &state.difference, work);
     }
 }
 

@@ -16,6 +16,7 @@ mod lanes;
 mod pair;
 mod product;
 mod rounding;
+mod routines;
 mod table;
 #[cfg(test)]
 mod tests;

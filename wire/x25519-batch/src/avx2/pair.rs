@@ -6,7 +6,7 @@ use core::arch::x86_64::{__m256d, __m256i, _mm256_slli_epi64};
 use zeroize::Zeroize;
 
 use super::field::Element;
-use super::product::{multiply, square};
+use super::routines::{self, Work};
 
 /// Limb k of the first and of the second vector is `0[k][0]` and `0[k][1]`.
 #[derive(Clone, Copy)]
@@ -46,15 +46,42 @@ impl Pair {
     /// `self` becomes `a * b`.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn product(&mut self, a: &Pair, b: &Pair) {
-        self.set(|n| multiply(&a.element(n), &b.element(n)));
+    pub(super) fn product(&mut self, a: &Pair, b: &Pair, work: &mut Work) {
+        // SAFETY: AVX2 and FMA are enabled for this function, and the pointers are as the routine
+        // wants them.
+        unsafe { routines::product(self.middle_mut(), a.middle(), b.middle(), work.middle_mut()) };
+        self.assert_limbs();
     }
 
     /// `self` becomes `a * a`.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn square(&mut self, a: &Pair) {
-        self.set(|n| square(&a.element(n)));
+    pub(super) fn square(&mut self, a: &Pair, work: &mut Work) {
+        // SAFETY: AVX2 and FMA are enabled for this function, and the pointers are as the routine
+        // wants them.
+        unsafe { routines::square(self.middle_mut(), a.middle(), work.middle_mut()) };
+        self.assert_limbs();
+    }
+
+    /// Asserts in debug builds that this is a pair of elements.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn assert_limbs(&self) {
+        if cfg!(debug_assertions) {
+            let _ = [self.element(0), self.element(1)];
+        }
+    }
+
+    /// Where the routines take their operands to be.
+    #[inline]
+    fn middle(&self) -> *const Pair {
+        (&raw const *self).wrapping_byte_add(routines::MIDDLE)
+    }
+
+    /// Where the routines take their results to be.
+    #[inline]
+    fn middle_mut(&mut self) -> *mut Pair {
+        (&raw mut *self).wrapping_byte_add(routines::MIDDLE)
     }
 
     /// `sum` becomes `a + b`, and `difference` `a - b`.

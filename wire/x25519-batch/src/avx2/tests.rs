@@ -14,6 +14,7 @@ use super::lanes::{LANES, from_array, from_bits, to_array, to_bits};
 use super::pair::Pair;
 use super::product::{multiply, square};
 use super::rounding::Nearest;
+use super::routines::Work;
 use super::{Avx2, PAIR, in_vectors, rounding};
 use crate::Backend;
 
@@ -126,12 +127,13 @@ mod bodies {
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn products_and_squares() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut work = Work::new();
         for _ in 0..ROUNDS {
             let ((a, x), (b, y)) = (pair(&mut rng), pair(&mut rng));
             let mut z = a;
-            z.product(&a, &b);
+            z.product(&a, &b, &mut work);
             check_pair(&z, |n, i| value(x[n][i]) * value(y[n][i]));
-            z.square(&a);
+            z.square(&a, &mut work);
             check_pair(&z, |n, i| value(x[n][i]).pow(2));
             let product = limbs(&multiply(&element(&x[0]), &element(&y[0])));
             let squared = limbs(&square(&element(&x[0])));
@@ -182,6 +184,7 @@ mod bodies {
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn pairs_equal_vectors() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let mut work = Work::new();
         for _ in 0..ROUNDS {
             let ((a, x), (b, y)) = (pair(&mut rng), pair(&mut rng));
             let bits: [u64; PAIR] = core::array::from_fn(|_| rng.next_u64());
@@ -189,8 +192,8 @@ mod bodies {
             let mut masks = [from_bits(first), from_bits(second)];
             let [mut product, mut squared, mut sum, mut minus] = [a; 4];
             let [mut difference, mut scaled, mut s, mut t] = [a; 4];
-            product.product(&a, &b);
-            squared.square(&a);
+            product.product(&a, &b, &mut work);
+            squared.square(&a, &mut work);
             Pair::sum_and_difference(&mut sum, &mut minus, &a, &b);
             difference.difference(&a, &b);
             scaled.scaled_sum(&a, &b);
