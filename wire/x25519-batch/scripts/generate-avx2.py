@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Writes src/avx2/routines/*.s: products and squares of two vectors as straight-line AVX2/FMA code.
+"""Writes src/avx2/routines/*.s: the field's operations on two vectors as straight-line AVX2/FMA code.
 
 Usage: scripts/generate-avx2.py [--check]
 With --check it writes nothing and fails if a file is not what it would write.
 
-The operations are those of src/avx2/product.rs, which has the proofs; what is chosen here is their
-order and their registers, on which the time depends and the result does not:
+The operations are those of src/avx2/product.rs and field.rs, which have the proofs; what is chosen
+here is their order and their registers, on which the time depends and the result does not:
 
 * Columns are computed in groups, link by link side by side, in an order in which the limbs of the
   result can be folded early. The second vector's operations follow the first one's at a distance,
   so that its columns fill the pipes while the first one's folds, which are one long chain, wait.
+* A list scheduler then issues the operations to two multipliers and two adders, as soon as what they
+  need is there, but no further ahead than a window and with a limit to the values that are alive.
 * Registers are given by Belady's rule: what is needed last is evicted, for nothing if memory holds
   it already (an operand, a constant), else into a slot of `Work`. An operand that is needed again
   soon is loaded once; one that is not is read from memory by the instruction that needs it.
@@ -24,7 +26,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "src" / "avx2" / "routines"
 # The layout that routines.rs declares: pointers are to the middle of objects, a limb of a pair is two
 # vectors of 32 bytes, and the work space has the constants and then the slots.
 MIDDLE = 128
-CONSTANTS = ["START", "START_4", "START_5", "START_8", "19", "DOWN", "DOWN_19", "START_8_DOWN"]
+CONSTANTS = [
+    "START", "START_4", "START_5", "START_8", "19", "DOWN", "DOWN_19", "START_8_DOWN", "A24",
+]
 SLOTS = 24
 REGISTERS = 16
 STARTS = ["START"] * 3 + ["START_4", "START_5", "START_4"] + ["START"] * 2 + ["START_8"]
@@ -172,6 +176,74 @@ class Product:
                 self.stored.add(k)
 
 
+def carry(code, vector, out, limbs, carries):
+    """`carry` of field.rs, stored."""
+    for k in range(5):
+        down = code.constant("DOWN" if k else "DOWN_19")
+        limb = code.fma(carries[k - 1], down, limbs[k])
+        code.store(limb, place(out, 64 * k + 32 * vector))
+
+
+def sums(code, vector, outputs):
+    """`Element::add` and `Element::sub`, one for each (operation, register of the result)."""
+    start = code.constant("START")
+    for operation, out in outputs:
+        limbs, carries = [], []
+        for k in range(5):
+            offset = 64 * k + 32 * vector
+            x = code.emit(operation, code.memory("rsi", offset), code.memory("rdx", offset))
+            carries.append(code.sub(code.add(x, start), start))
+            limbs.append(code.sub(x, carries[k]))
+        carry(code, vector, out, limbs, carries)
+
+
+def scaled_sum(code, vector):
+    """`Element::mul_a24`."""
+    start, a24 = code.constant("START"), code.constant("A24")
+    limbs, carries = [], []
+    for k in range(5):
+        offset = 64 * k + 32 * vector
+        a, b = code.memory("rsi", offset), code.memory("rdx", offset)
+        carries.append(code.sub(code.add(code.fma(a, a24, b), start), start))
+        limbs.append(code.add(code.fms(a, a24, carries[k]), b))
+    carry(code, vector, "rdi", limbs, carries)
+
+
+LATENCY = {"fma": 4, "fms": 4, "add": 3, "sub": 3, "store": 1}
+PIPE = {"fma": "multiply", "fms": "multiply", "add": "add", "sub": "add", "store": "store"}
+
+
+def schedule(ops, window, limit):
+    """The operations in the order in which a machine would start them that looks `window` operations
+    ahead of the first that waits, and starts one only if no more than `limit` values are alive then,
+    or if it is the first."""
+    results = {op.result for op in ops if op.result is not None}
+    inputs = {op: results & set(op.sources) for op in ops}
+    users = {value: sum(value in i for i in inputs.values()) for value in results}
+    ready, alive, order, waiting, cycle = {}, 0, [], list(ops), 0
+
+    def growth(op):
+        return (op.result is not None) - sum(users[value] == 1 for value in inputs[op])
+
+    while waiting:
+        pipes = {"multiply": 2, "add": 2, "store": 1}
+        first, visible = waiting[0], waiting[:window]
+        for op in visible:
+            if not pipes[PIPE[op.kind]] or any(ready.get(v, NEVER) > cycle for v in inputs[op]):
+                continue
+            if op is not first and growth(op) > max(0, limit - alive):
+                continue
+            pipes[PIPE[op.kind]] -= 1
+            alive += growth(op)
+            for value in inputs[op]:
+                users[value] -= 1
+            ready[op.result] = cycle + LATENCY[op.kind]
+            order.append(op)
+            waiting.remove(op)
+        cycle += 1
+    return order
+
+
 class Allocator:
     """Turns operations into instructions."""
 
@@ -293,30 +365,44 @@ class Allocator:
         return register, y, None
 
 
-def routine(square, plan):
-    work = "rdx" if square else "rcx"
+def routine(operations, plan):
+    work = plan["work"]
     values, streams = {}, []
     for vector in range(2):
         code = Code(values, work)
-        Product(code, vector, square, plan)
+        operations(code, vector, plan)
         streams.append(code.ops)
-    order = sorted((i + vector * plan["distance"], vector, i)
-                   for vector, ops in enumerate(streams) for i in range(len(ops)))
-    ops = [streams[vector][i] for _, vector, i in order]
+    merged = sorted((i + vector * plan["distance"], vector, i)
+                    for vector, ops in enumerate(streams) for i in range(len(ops)))
+    ops = [streams[vector][i] for _, vector, i in merged]
+    if "window" in plan:
+        ops = schedule(ops, plan["window"], plan["limit"])
     memory = {value: key for key, value in values.items() if isinstance(key, str)}
     pinned = {code.constant("START")}
     return Allocator(ops, memory, pinned, work, plan["soon"]).lines
 
 
 PLANS = {
-    "product.s": (False, {
-        "groups": [[2], [7, 6, 5], [1, 4, 3], [0], [8]],
-        "end_together": True, "distance": 118, "soon": 48,
+    "product.s": (lambda code, vector, plan: Product(code, vector, False, plan), {
+        "work": "rcx", "groups": [[2], [7, 6, 5], [1, 3, 4], [0], [8]],
+        "end_together": True, "distance": 122, "soon": 48,
     }),
-    "square.s": (True, {
-        "groups": [[4, 3, 5], [8, 7, 6], [2, 1, 0]],
-        "end_together": False, "distance": 100, "soon": 12,
+    "square.s": (lambda code, vector, plan: Product(code, vector, True, plan), {
+        "work": "rdx", "groups": [[4, 2], [3, 6], [5, 7], [1, 8, 0]],
+        "end_together": False, "distance": 159, "soon": 8, "window": 40, "limit": 15,
     }),
+    "sum_and_difference.s": (
+        lambda code, vector, plan: sums(code, vector, [("add", "rdi"), ("sub", "r8")]),
+        {"work": "rcx", "distance": 50, "soon": 12, "window": 60, "limit": 13},
+    ),
+    "difference.s": (
+        lambda code, vector, plan: sums(code, vector, [("sub", "rdi")]),
+        {"work": "rcx", "distance": 50, "soon": 12, "window": 60, "limit": 13},
+    ),
+    "scaled_sum.s": (
+        lambda code, vector, plan: scaled_sum(code, vector),
+        {"work": "rcx", "distance": 50, "soon": 12, "window": 60, "limit": 13},
+    ),
 }
 
 
@@ -325,9 +411,9 @@ def main():
     if sys.argv[1:] and not check:
         sys.exit(__doc__)
     stale = []
-    for name, (square, plan) in PLANS.items():
+    for name, (operations, plan) in PLANS.items():
         path = FOLDER / name
-        text = "# Written by scripts/generate-avx2.py.\n" + "\n".join(routine(square, plan)) + "\n"
+        text = "# Written by scripts/generate-avx2.py.\n" + "\n".join(routine(operations, plan)) + "\n"
         if not check:
             path.write_text(text)
         elif not path.is_file() or path.read_text() != text:

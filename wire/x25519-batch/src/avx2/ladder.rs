@@ -17,7 +17,6 @@ use zeroize::Zeroize;
 use super::encoding::Words;
 use super::field::Element;
 use super::pair::Pair;
-use super::product::{multiply, square};
 use super::routines::Work;
 
 /// A point of the Montgomery curve by its u-coordinate X : Z.
@@ -63,12 +62,18 @@ pub(super) fn ladder(scalars: [Words; 2], points: &[Element; 2]) -> [Projective;
     // 2 of the choices, which is bit 3 of the scalar, picks the result.
     let [first, second] = [choices(scalars[0]), choices(scalars[1])];
     let mut state = State::new(points);
+    double(&mut state);
     for (word, unused, steps) in [(3, 2, 62), (2, 0, 64), (1, 0, 64), (0, 0, 61)] {
         state.choices = [first[word], second[word]];
         state.skip(unused);
         ladder_steps(&mut state, steps);
     }
-    [eightfold(state.choice(0)), eightfold(state.choice(1))]
+    state.choose();
+    for _ in 0..3 {
+        double(&mut state);
+    }
+    let [x, z] = &state.doubled;
+    [0, 1].map(|n| Projective { x: x.element(n), z: z.element(n) })
 }
 
 /// Bit i of the result is bit i xor bit i + 1 of the argument.
@@ -87,19 +92,19 @@ fn choices(scalars: Words) -> Words {
 }
 
 impl State {
-    /// The state after the first step, in which bit 254 doubles the point.
+    /// The state of a point that nothing has been done with.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     fn new(points: &[Element; 2]) -> State {
         let one = Element::small(1.0);
-        let [a, b] = [double(&points[0], &one), double(&points[1], &one)];
-        let point = Pair::new([&points[0], &points[1]]);
+        let x = Pair::new([&points[0], &points[1]]);
+        let z = Pair::new([&one, &one]);
         State {
-            doubled: [Pair::new([&a.x, &b.x]), Pair::new([&a.z, &b.z])],
-            sum: [point, Pair::new([&one, &one])],
-            difference: point,
+            doubled: [x, z],
+            sum: [x, z],
+            difference: x,
             choices: [_mm256_setzero_si256(); 2],
-            scratch: [point; 12],
+            scratch: [x; 12],
             work: Work::new(),
         }
     }
@@ -113,14 +118,14 @@ impl State {
         }
     }
 
-    /// The point of vector `n` that the next choice names.
+    /// The point that the next choice names takes the place of the one that was doubled.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn choice(&self, n: usize) -> Projective {
-        let choice = self.choices[n];
-        let [x, z] =
-            [0, 1].map(|i| self.doubled[i].element(n).select(&self.sum[i].element(n), choice));
-        Projective { x, z }
+    fn choose(&mut self) {
+        let [a, b] = self.doubled;
+        let [x, z] = &mut self.doubled;
+        let [c, d] = &self.sum;
+        Pair::select([x, z], [&a, &b], [c, d], &mut self.choices);
     }
 }
 
@@ -136,39 +141,43 @@ fn ladder_steps(state: &mut State, count: u32) {
     let [a, b, c, d, da, cb, s, t, aa, bb, e, f] = &mut state.scratch;
     let work = &mut state.work;
     for _ in 0..count {
-        Pair::sum_and_difference(a, b, x2, z2);
-        Pair::sum_and_difference(c, d, x3, z3);
+        Pair::sum_and_difference([a, b], x2, z2, work);
+        Pair::sum_and_difference([c, d], x3, z3, work);
         da.product(d, a, work);
         cb.product(c, b, work);
-        Pair::select(s, t, [a, b], [c, d], &mut state.choices);
+        Pair::select([s, t], [a, b], [c, d], &mut state.choices);
         aa.square(s, work);
         bb.square(t, work);
-        Pair::sum_and_difference(a, b, da, cb);
+        Pair::sum_and_difference([a, b], da, cb, work);
         x3.square(a, work);
-        e.difference(aa, bb);
+        e.difference(aa, bb, work);
         c.square(b, work);
-        f.scaled_sum(e, bb);
+        f.scaled_sum(e, bb, work);
         x2.product(aa, bb, work);
         z2.product(e, f, work);
         z3.product(c, &state.difference, work);
     }
 }
 
-/// 2P.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn double(x: &Element, z: &Element) -> Projective {
-    let (aa, bb) = (square(&x.add(z)), square(&x.sub(z)));
-    let e = aa.sub(&bb);
-    Projective { x: multiply(&aa, &bb), z: multiply(&e, &e.mul_a24(&bb)) }
-}
+/// A second reference, without which the optimiser would inline the function into its only caller,
+/// and `scripts/check-disassembly.sh` would not find it: rustc 1.95 does not pass `inline(never)`
+/// on for functions with target features.
+// SAFETY: nothing calls through it.
+#[used]
+static APART: unsafe fn(&mut State, u32) = ladder_steps;
 
-/// 8P.
+/// Doubles what the last step doubled.
 #[inline(never)]
 #[target_feature(enable = "avx2,fma")]
-fn eightfold(mut point: Projective) -> Projective {
-    for _ in 0..3 {
-        point = double(&point.x, &point.z);
-    }
-    point
+fn double(state: &mut State) {
+    let [x, z] = &mut state.doubled;
+    let [a, b, aa, bb, e, f, ..] = &mut state.scratch;
+    let work = &mut state.work;
+    Pair::sum_and_difference([a, b], x, z, work);
+    aa.square(a, work);
+    bb.square(b, work);
+    e.difference(aa, bb, work);
+    f.scaled_sum(e, bb, work);
+    x.product(aa, bb, work);
+    z.product(e, f, work);
 }

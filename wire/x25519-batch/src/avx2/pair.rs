@@ -87,38 +87,55 @@ impl Pair {
     /// `sum` becomes `a + b`, and `difference` `a - b`.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn sum_and_difference(sum: &mut Pair, difference: &mut Pair, a: &Pair, b: &Pair) {
-        sum.set(|n| a.element(n).add(&b.element(n)));
-        difference.difference(a, b);
+    pub(super) fn sum_and_difference(
+        [sum, difference]: [&mut Pair; 2],
+        a: &Pair,
+        b: &Pair,
+        work: &mut Work,
+    ) {
+        let (out, second, work) = (sum.middle_mut(), difference.middle_mut(), work.middle_mut());
+        // SAFETY: AVX2 and FMA are enabled for this function, and the pointers are as the routine
+        // wants them.
+        unsafe { routines::sum_and_difference(out, a.middle(), b.middle(), work, second) };
+        sum.assert_limbs();
+        difference.assert_limbs();
     }
 
     /// `self` becomes `a - b`.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn difference(&mut self, a: &Pair, b: &Pair) {
-        self.set(|n| a.element(n).sub(&b.element(n)));
+    pub(super) fn difference(&mut self, a: &Pair, b: &Pair, work: &mut Work) {
+        let (out, work) = (self.middle_mut(), work.middle_mut());
+        // SAFETY: AVX2 and FMA are enabled for this function, and the pointers are as the routine
+        // wants them.
+        unsafe { routines::difference(out, a.middle(), b.middle(), work) };
+        self.assert_limbs();
     }
 
     /// `self` becomes `b + 121666 a`.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn scaled_sum(&mut self, a: &Pair, b: &Pair) {
-        self.set(|n| a.element(n).mul_a24(&b.element(n)));
+    pub(super) fn scaled_sum(&mut self, a: &Pair, b: &Pair, work: &mut Work) {
+        let (out, work) = (self.middle_mut(), work.middle_mut());
+        // SAFETY: AVX2 and FMA are enabled for this function, and the pointers are as the routine
+        // wants them.
+        unsafe { routines::scaled_sum(out, a.middle(), b.middle(), work) };
+        self.assert_limbs();
     }
 
-    /// `s` and `t` become `b` in the lanes where the top bit of `choices` is set, `a` in the
-    /// others, and the choices move up by a bit.
+    /// The pairs of `out` become those of `b` in the lanes where the top bit of `choices` is set,
+    /// those of `a` in the others, and the choices move up by a bit.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn select(
-        s: &mut Pair,
-        t: &mut Pair,
+        out: [&mut Pair; 2],
         a: [&Pair; 2],
         b: [&Pair; 2],
         choices: &mut [__m256i; 2],
     ) {
-        s.set(|n| a[0].element(n).select(&b[0].element(n), choices[n]));
-        t.set(|n| a[1].element(n).select(&b[1].element(n), choices[n]));
+        for (i, out) in out.into_iter().enumerate() {
+            out.set(|n| a[i].element(n).select(&b[i].element(n), choices[n]));
+        }
         *choices = choices.map(|c| _mm256_slli_epi64::<1>(c));
     }
 }

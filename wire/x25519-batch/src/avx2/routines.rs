@@ -1,5 +1,6 @@
-//! Products and squares of pairs in assembly: the operations of [`product`](super::product), for
-//! two vectors at once, in an order and with registers that a generator has chosen.
+//! The field's operations on pairs in assembly: those of [`product`](super::product) and
+//! [`field`](super::field), for two vectors at once, in an order and with registers that a generator
+//! has chosen.
 //!
 //! A product of two vectors is 278 operations, sixteen registers are few for them, and a processor
 //! looks ahead over a third of them only: what a compiler makes of the intrinsics, one vector after
@@ -15,7 +16,7 @@ use core::arch::x86_64::{__m256d, _mm256_setzero_pd};
 
 use zeroize::Zeroize;
 
-use super::field::{DOWN, DOWN_19, START};
+use super::field::{A24, DOWN, DOWN_19, START};
 use super::lanes::LANES;
 use super::pair::Pair;
 use super::product::{START_4, START_5, START_8};
@@ -25,7 +26,8 @@ use super::product::{START_4, START_5, START_8};
 pub(super) const MIDDLE: usize = 128;
 
 /// Constants of the routines, in the order that the generator knows.
-const CONSTANTS: [f64; 8] = [START, START_4, START_5, START_8, 19.0, DOWN, DOWN_19, START_8 * DOWN];
+const CONSTANTS: [f64; 9] =
+    [START, START_4, START_5, START_8, 19.0, DOWN, DOWN_19, START_8 * DOWN, A24];
 
 /// Values that find no register, at most; the generator keeps to it.
 const SPILLS: usize = 24;
@@ -85,4 +87,53 @@ pub(super) unsafe extern "sysv64" fn product(
 #[unsafe(naked)]
 pub(super) unsafe extern "sysv64" fn square(out: *mut Pair, a: *const Pair, work: *mut Work) {
     naked_asm!(include_str!("routines/square.s"))
+}
+
+/// `*sum` becomes `*a + *b`, and `*difference` `*a - *b`.
+///
+/// # Safety
+///
+/// As for [`product`], of both results.
+// SAFETY: as for `product`.
+#[unsafe(naked)]
+pub(super) unsafe extern "sysv64" fn sum_and_difference(
+    sum: *mut Pair,
+    a: *const Pair,
+    b: *const Pair,
+    work: *mut Work,
+    difference: *mut Pair,
+) {
+    naked_asm!(include_str!("routines/sum_and_difference.s"))
+}
+
+/// `*out` becomes `*a - *b`.
+///
+/// # Safety
+///
+/// As for [`product`].
+// SAFETY: as for `product`.
+#[unsafe(naked)]
+pub(super) unsafe extern "sysv64" fn difference(
+    out: *mut Pair,
+    a: *const Pair,
+    b: *const Pair,
+    work: *mut Work,
+) {
+    naked_asm!(include_str!("routines/difference.s"))
+}
+
+/// `*out` becomes `*b + 121666 * *a`.
+///
+/// # Safety
+///
+/// As for [`product`].
+// SAFETY: as for `product`.
+#[unsafe(naked)]
+pub(super) unsafe extern "sysv64" fn scaled_sum(
+    out: *mut Pair,
+    a: *const Pair,
+    b: *const Pair,
+    work: *mut Work,
+) {
+    naked_asm!(include_str!("routines/scaled_sum.s"))
 }

@@ -147,13 +147,14 @@ mod bodies {
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn sums_and_differences() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut work = Work::new();
         for _ in 0..ROUNDS {
             let ((a, x), (b, y)) = (pair(&mut rng), pair(&mut rng));
             let (mut sum, mut difference) = (a, a);
-            Pair::sum_and_difference(&mut sum, &mut difference, &a, &b);
+            Pair::sum_and_difference([&mut sum, &mut difference], &a, &b, &mut work);
             check_pair(&sum, |n, i| value(x[n][i]) + value(y[n][i]));
             check_pair(&difference, |n, i| value(x[n][i]) - value(y[n][i]));
-            difference.difference(&b, &a);
+            difference.difference(&b, &a, &mut work);
             check_pair(&difference, |n, i| value(y[n][i]) - value(x[n][i]));
             let sum = limbs(&element(&x[0]).add(&element(&y[0])));
             let difference = limbs(&element(&x[0]).sub(&element(&y[0])));
@@ -167,10 +168,11 @@ mod bodies {
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn scaled_sums() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut work = Work::new();
         for _ in 0..ROUNDS {
             let ((a, x), (b, y)) = (pair(&mut rng), pair(&mut rng));
             let mut z = a;
-            z.scaled_sum(&a, &b);
+            z.scaled_sum(&a, &b, &mut work);
             check_pair(&z, |n, i| value(x[n][i]) * 121_666 + value(y[n][i]));
             let scaled = limbs(&element(&x[0]).mul_a24(&element(&y[0])));
             for i in 0..LANES {
@@ -194,10 +196,10 @@ mod bodies {
             let [mut difference, mut scaled, mut s, mut t] = [a; 4];
             product.product(&a, &b, &mut work);
             squared.square(&a, &mut work);
-            Pair::sum_and_difference(&mut sum, &mut minus, &a, &b);
-            difference.difference(&a, &b);
-            scaled.scaled_sum(&a, &b);
-            Pair::select(&mut s, &mut t, [&a, &b], [&b, &a], &mut masks);
+            Pair::sum_and_difference([&mut sum, &mut minus], &a, &b, &mut work);
+            difference.difference(&a, &b, &mut work);
+            scaled.scaled_sum(&a, &b, &mut work);
+            Pair::select([&mut s, &mut t], [&a, &b], [&b, &a], &mut masks);
             for n in 0..2 {
                 let (a, b) = (element(&x[n]), element(&y[n]));
                 let mask = from_bits([first, second][n]);
