@@ -259,7 +259,8 @@ class Allocator:
             self.load(value)
         for self.now, op in enumerate(ops):
             self.instruction(op)
-        self.lines.append("ret")
+        # At the end, as it raises the alignment of the whole section, which starts with the routine.
+        self.lines += ["ret", ".p2align 6"]
 
     def next_use(self, value, after):
         return next((i for i in self.uses.get(value, []) if i > after), NEVER)

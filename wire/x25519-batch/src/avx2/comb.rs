@@ -31,27 +31,32 @@ use core::arch::x86_64::{
 
 use zeroize::Zeroize;
 
-use super::edwards::{Addend, Extended};
+use super::PAIR;
+use super::edwards::{Addend, Extended, Scratch};
 use super::encoding::{Words, clamp, load};
 use super::field::Element;
 use super::group::{GROUP, Group};
 use super::lanes::{LANES, splat_bits};
 use super::table::{REGISTERS, Table, WIDTH, WINDOWS, Window};
 
-/// Vectors that go through the table together, so that each window is brought from the
+/// Pairs of vectors that go through the table together, so that each window is brought from the
 /// second-level cache once for 64 scalars.
-const BLOCK: usize = 16;
+const BLOCK: usize = 8;
 
 /// Sums in progress.
 struct Block {
     sums: [Extended; BLOCK],
-    scalars: [Words; BLOCK],
+    scalars: [[Words; 2]; BLOCK],
+    scratch: Scratch,
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         self.sums.zeroize();
-        self.scalars.zeroize();
+        for words in &mut self.scalars {
+            words.zeroize();
+        }
+        self.scratch.zeroize();
     }
 }
 
@@ -61,7 +66,7 @@ impl Drop for Block {
 pub(super) fn base_point(table: &Table, scalars: &[[u8; 32]], out: &mut [[u8; 32]]) {
     for (scalars, out) in scalars.chunks(GROUP).zip(out.chunks_mut(GROUP)) {
         let mut group = Group::new();
-        for scalars in scalars.chunks(BLOCK * LANES) {
+        for scalars in scalars.chunks(BLOCK * PAIR) {
             multiply(table, scalars, &mut group);
         }
         group.divide(out);
@@ -72,19 +77,26 @@ pub(super) fn base_point(table: &Table, scalars: &[[u8; 32]], out: &mut [[u8; 32
 #[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 fn multiply(table: &Table, scalars: &[[u8; 32]], group: &mut Group) {
-    let mut block = Block { sums: [table.start; BLOCK], scalars: [[splat_bits(0); 4]; BLOCK] };
-    let vectors = scalars.len().div_ceil(LANES);
-    for (words, scalars) in block.scalars.iter_mut().zip(scalars.chunks(LANES)) {
-        *words = clamp(load(scalars));
+    let mut block = Block {
+        sums: [table.start; BLOCK],
+        scalars: [[[splat_bits(0); 4]; 2]; BLOCK],
+        scratch: Scratch::new(),
+    };
+    for (words, scalars) in block.scalars.iter_mut().zip(scalars.chunks(PAIR)) {
+        let (first, second) = scalars.split_at(LANES.min(scalars.len()));
+        *words = [clamp(load(first)), clamp(load(second))];
     }
+    let pairs = scalars.len().div_ceil(PAIR);
     for (i, window) in table.windows.iter().enumerate() {
-        for v in 0..vectors {
-            add_window(&mut block.sums[v], window, digits(&block.scalars[v], i));
+        for (sum, [first, second]) in block.sums[..pairs].iter_mut().zip(&block.scalars) {
+            add_window(sum, window, [digits(first, i), digits(second, i)], &mut block.scratch);
         }
     }
-    for sum in &block.sums[..vectors] {
-        let (numerator, denominator) = sum.u();
-        group.push(&numerator, &denominator);
+    for (sum, scalars) in block.sums.iter().zip(scalars.chunks(PAIR)) {
+        let [numerator, denominator] = sum.u(&mut block.scratch);
+        for n in 0..scalars.len().div_ceil(LANES) {
+            group.push(&numerator.element(n), &denominator.element(n));
+        }
     }
 }
 
@@ -106,18 +118,20 @@ fn digits(scalars: &Words, i: usize) -> __m256i {
 /// Adds the multiple 2 w - 31 of the window's generator, w being the low five bits of a lane.
 #[inline(never)]
 #[target_feature(enable = "avx2,fma")]
-fn add_window(sum: &mut Extended, window: &Window, w: __m256i) {
+fn add_window(sum: &mut Extended, window: &Window, w: [__m256i; 2], scratch: &mut Scratch) {
     // Entry j is 2 j + 1 = 2 w - 31 if w is at least 16, else minus that, and in both cases j is w
     // with its low bits flipped or not.
-    let top = _mm256_sll_epi64(w, _mm_cvtsi64_si128(64 - i64::from(WIDTH)));
-    let minus = _mm256_cmpgt_epi64(top, splat_bits(u64::MAX));
-    let index = Index::new(_mm256_xor_si256(w, minus));
-    let addend = Addend {
-        sum: look_up(&window[0], &index),
-        difference: look_up(&window[1], &index),
-        product: look_up(&window[2], &index),
-    };
-    *sum = sum.add(&addend, &sum.z, minus);
+    let minus = w.map(|w| {
+        let top = _mm256_sll_epi64(w, _mm_cvtsi64_si128(64 - i64::from(WIDTH)));
+        _mm256_cmpgt_epi64(top, splat_bits(u64::MAX))
+    });
+    let index = [0, 1].map(|n: usize| Index::new(_mm256_xor_si256(w[n], minus[n])));
+    let mut addend = Addend { sum: sum.x, difference: sum.x, product: sum.x };
+    let Addend { sum: plus, difference, product } = &mut addend;
+    for (out, rows) in [plus, difference, product].into_iter().zip(window) {
+        out.set(|n| look_up(rows, &index[n]));
+    }
+    sum.add(&addend, &minus, scratch);
 }
 
 /// A second reference, without which the optimiser would inline the function into its only caller,
@@ -125,7 +139,7 @@ fn add_window(sum: &mut Extended, window: &Window, w: __m256i) {
 /// on for functions with target features.
 // SAFETY: nothing calls through it.
 #[used]
-static APART: unsafe fn(&mut Extended, &Window, __m256i) = add_window;
+static APART: unsafe fn(&mut Extended, &Window, [__m256i; 2], &mut Scratch) = add_window;
 
 /// The number of an entry in each lane.
 struct Index {

@@ -29,10 +29,13 @@
 
 use core::arch::x86_64::{
     __m256d, __m256i, _mm256_add_epi64, _mm256_add_pd, _mm256_and_si256, _mm256_blendv_pd,
-    _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_fmadd_pd, _mm256_fmsub_pd,
+    _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_fmadd_pd,
     _mm256_mul_epu32, _mm256_or_si256, _mm256_setzero_pd, _mm256_setzero_si256, _mm256_srli_epi64,
     _mm256_sub_pd,
 };
+
+#[cfg(test)]
+use core::arch::x86_64::_mm256_fmsub_pd;
 
 use super::lanes::{splat, splat_bits, to_array};
 
@@ -131,43 +134,6 @@ impl Element {
         carry(z, q)
     }
 
-    /// `self + b`.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn add(&self, b: &Element) -> Element {
-        let mut z = self.0;
-        for k in 0..5 {
-            z[k] = _mm256_add_pd(z[k], b.0[k]);
-        }
-        Element::centre(z)
-    }
-
-    /// `self - b`.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn sub(&self, b: &Element) -> Element {
-        let mut z = self.0;
-        for k in 0..5 {
-            z[k] = _mm256_sub_pd(z[k], b.0[k]);
-        }
-        Element::centre(z)
-    }
-
-    /// `b + 121666 * self`.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn mul_a24(&self, b: &Element) -> Element {
-        let (mut z, mut q) = (self.0, self.0);
-        for k in 0..5 {
-            q[k] = round(fma(self.0[k], splat(A24), b.0[k]));
-            let part = _mm256_fmsub_pd(self.0[k], splat(A24), q[k]);
-            assert_within(part, 2.0 * LIMB);
-            z[k] = _mm256_add_pd(part, b.0[k]);
-            assert_within(z[k], pow2(50) + pow2(13));
-        }
-        carry(z, q)
-    }
-
     /// Lane by lane `b` where the top bit of `mask` is set, else `self`.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
@@ -213,6 +179,47 @@ impl Element {
             *limb = _mm256_and_si256(*limb, splat_bits((1 << 51) - 1));
         }
         Digits(z)
+    }
+}
+
+/// The twins of the routines that the ladder runs instead; `product` has the other two.
+#[cfg(test)]
+impl Element {
+    /// `self + b`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn add(&self, b: &Element) -> Element {
+        let mut z = self.0;
+        for k in 0..5 {
+            z[k] = _mm256_add_pd(z[k], b.0[k]);
+        }
+        Element::centre(z)
+    }
+
+    /// `self - b`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn sub(&self, b: &Element) -> Element {
+        let mut z = self.0;
+        for k in 0..5 {
+            z[k] = _mm256_sub_pd(z[k], b.0[k]);
+        }
+        Element::centre(z)
+    }
+
+    /// `b + 121666 * self`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn mul_a24(&self, b: &Element) -> Element {
+        let (mut z, mut q) = (self.0, self.0);
+        for k in 0..5 {
+            q[k] = round(fma(self.0[k], splat(A24), b.0[k]));
+            let part = _mm256_fmsub_pd(self.0[k], splat(A24), q[k]);
+            assert_within(part, 2.0 * LIMB);
+            z[k] = _mm256_add_pd(part, b.0[k]);
+            assert_within(z[k], pow2(50) + pow2(13));
+        }
+        carry(z, q)
     }
 }
 

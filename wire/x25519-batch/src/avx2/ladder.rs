@@ -125,7 +125,7 @@ impl State {
         let [a, b] = self.doubled;
         let [x, z] = &mut self.doubled;
         let [c, d] = &self.sum;
-        Pair::select([x, z], [&a, &b], [c, d], &mut self.choices);
+        Pair::select([x, z], [&a, &b], [c, d], &self.choices);
     }
 }
 
@@ -145,7 +145,8 @@ fn ladder_steps(state: &mut State, count: u32) {
         Pair::sum_and_difference([c, d], x3, z3, work);
         da.product(d, a, work);
         cb.product(c, b, work);
-        Pair::select([s, t], [a, b], [c, d], &mut state.choices);
+        Pair::select([s, t], [a, b], [c, d], &state.choices);
+        state.choices = state.choices.map(|c| _mm256_slli_epi64::<1>(c));
         aa.square(s, work);
         bb.square(t, work);
         Pair::sum_and_difference([a, b], da, cb, work);

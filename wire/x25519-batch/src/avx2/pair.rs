@@ -1,7 +1,7 @@
 //! Elements for eight points: two vectors side by side, which the ladder computes together, as the
 //! links of one vector's chains do not fill the processor's pipes.
 
-use core::arch::x86_64::{__m256d, __m256i, _mm256_slli_epi64};
+use core::arch::x86_64::{__m256d, __m256i};
 
 use zeroize::Zeroize;
 
@@ -39,7 +39,8 @@ impl Pair {
 
     /// `self` becomes what `f` makes of either vector.
     #[inline]
-    fn set(&mut self, f: impl Fn(usize) -> Element) {
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn set(&mut self, f: impl Fn(usize) -> Element) {
         *self = Pair::new([&f(0), &f(1)]);
     }
 
@@ -124,18 +125,17 @@ impl Pair {
     }
 
     /// The pairs of `out` become those of `b` in the lanes where the top bit of `choices` is set,
-    /// those of `a` in the others, and the choices move up by a bit.
+    /// those of `a` in the others.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn select(
         out: [&mut Pair; 2],
         a: [&Pair; 2],
         b: [&Pair; 2],
-        choices: &mut [__m256i; 2],
+        choices: &[__m256i; 2],
     ) {
         for (i, out) in out.into_iter().enumerate() {
             out.set(|n| a[i].element(n).select(&b[i].element(n), choices[n]));
         }
-        *choices = choices.map(|c| _mm256_slli_epi64::<1>(c));
     }
 }

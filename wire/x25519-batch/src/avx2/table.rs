@@ -7,12 +7,11 @@ use std::sync::OnceLock;
 
 use core::arch::x86_64::{__m256d, _mm256_setzero_pd};
 
-use super::Avx2;
-use super::edwards::{Extended, generator};
+use super::edwards::{Addend, Extended, Scratch, generator};
 use super::encoding::{load_same, unpack};
-use super::field::Element;
 use super::group::{GROUP, Group};
 use super::lanes::{LANES, from_array, from_bits, splat_bits, to_array};
+use super::{Avx2, PAIR};
 
 /// Bits of the scalar per window.
 pub(super) const WIDTH: u32 = 5;
@@ -47,55 +46,53 @@ pub(super) fn table(proof: Avx2) -> &'static Table {
 #[target_feature(enable = "avx2,fma")]
 fn compute() -> Table {
     let mut windows = vec![[[[_mm256_setzero_pd(); REGISTERS]; 5]; 3]; WINDOWS];
-    let first = generator().double(2);
+    let scratch = &mut Scratch::new();
+    let first = generator(scratch).double(2, scratch);
     // `generator` is 32^i 4 B in every lane.
     let mut generator = first;
-    for windows in windows.chunks_mut(LANES) {
+    for windows in windows.chunks_mut(PAIR) {
         let mut lanes = generator;
         for i in 0..windows.len() {
-            let mut mask = [0; LANES];
-            mask[i] = u64::MAX;
-            lanes = lanes.select(&generator, from_bits(mask));
-            generator = generator.double(WIDTH);
+            let mut mask = [[0; LANES]; 2];
+            mask[i / LANES][i % LANES] = u64::MAX;
+            lanes = lanes.select(&generator, &mask.map(|half| from_bits(half)));
+            generator = generator.double(WIDTH, scratch);
         }
-        fill(windows, &lanes);
+        fill(windows, &lanes, scratch);
     }
-    let start = generator.add_point(&first, splat_bits(u64::MAX));
+    let start = generator.add_point(&first, &[splat_bits(u64::MAX); 2], scratch);
     Table { windows: windows.into_boxed_slice(), start }
 }
 
-/// Fills up to four windows with the odd multiples of their generators, one generator per lane.
+/// Fills up to eight windows with the odd multiples of their generators, one generator per lane.
 #[target_feature(enable = "avx2,fma")]
-fn fill(windows: &mut [Window], generators: &Extended) {
-    const { assert!(ENTRIES * LANES <= GROUP) };
-    let twice = generators.double(1);
-    let mut bytes = vec![[[0; 32]; ENTRIES * LANES]; 3];
+fn fill(windows: &mut [Window], generators: &Extended, scratch: &mut Scratch) {
+    const { assert!(ENTRIES * PAIR <= GROUP) };
+    let twice = generators.double(1, scratch);
+    let mut bytes = vec![[[0; 32]; ENTRIES * PAIR]; 3];
     for (c, bytes) in bytes.iter_mut().enumerate() {
         let (mut group, mut point) = (Group::new(), *generators);
         for _ in 0..ENTRIES {
-            group.push(&coordinate(&point, c), &point.z);
-            point = point.add_point(&twice, splat_bits(0));
+            let Addend { sum, difference, product } = point.addend(scratch);
+            let coordinate = [sum, difference, product][c];
+            for n in 0..2 {
+                group.push(&coordinate.element(n), &point.z.element(n));
+            }
+            point = point.add_point(&twice, &[splat_bits(0); 2], scratch);
         }
         group.divide(bytes);
     }
     for (w, window) in windows.iter_mut().enumerate() {
         for (rows, bytes) in window.iter_mut().zip(&bytes) {
-            for (r, of_row) in bytes.chunks_exact(LANES * LANES).enumerate() {
-                // Four entries of every generator; this window's are every fourth.
-                let limbs = [0, 1, 2, 3].map(|j| limbs(&of_row[j * LANES + w]));
+            for (r, of_row) in bytes.chunks_exact(LANES * PAIR).enumerate() {
+                // Four entries of every generator; this window's are every eighth.
+                let limbs = [0, 1, 2, 3].map(|j| limbs(&of_row[j * PAIR + w]));
                 for (k, row) in rows.iter_mut().enumerate() {
                     row[r] = from_array(limbs.map(|entry| entry[k]));
                 }
             }
         }
     }
-}
-
-/// Coordinate `c` of the point's addend, times Z.
-#[target_feature(enable = "avx2,fma")]
-fn coordinate(point: &Extended, c: usize) -> Element {
-    let addend = point.addend();
-    [addend.sum, addend.difference, addend.product][c]
 }
 
 /// The limbs of a string as an element has them, centred.

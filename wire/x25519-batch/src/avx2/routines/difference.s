@@ -72,3 +72,4 @@ vmovapd ymmword ptr [rdi + 32], ymm13
 vmovapd ymmword ptr [rdi + 96], ymm4
 vmovapd ymmword ptr [rdi + 160], ymm1
 ret
+.p2align 6

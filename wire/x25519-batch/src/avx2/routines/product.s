@@ -409,3 +409,4 @@ vmovapd ymmword ptr [rdi + 96], ymm3
 vfmadd231pd ymm1, ymm8, ymmword ptr [rcx + 64]
 vmovapd ymmword ptr [rdi - 96], ymm1
 ret
+.p2align 6

@@ -93,3 +93,4 @@ vmovapd ymmword ptr [rdi + 32], ymm10
 vmovapd ymmword ptr [rdi + 96], ymm9
 vmovapd ymmword ptr [rdi + 160], ymm4
 ret
+.p2align 6

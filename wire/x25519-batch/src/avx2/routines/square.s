@@ -302,3 +302,4 @@ vmovapd ymmword ptr [rdi + 160], ymm15
 vfmadd231pd ymm7, ymm1, ymm3
 vmovapd ymmword ptr [rdi + 96], ymm7
 ret
+.p2align 6

@@ -138,3 +138,4 @@ vmovapd ymmword ptr [r8 - 96], ymm3
 vmovapd ymmword ptr [r8 + 96], ymm9
 vmovapd ymmword ptr [r8 + 160], ymm4
 ret
+.p2align 6
