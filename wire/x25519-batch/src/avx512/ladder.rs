@@ -27,13 +27,26 @@
 //!
 //! `scripts/check-disassembly.sh` reads the compiled loop and fails on anything else.
 
+use core::arch::asm;
 use core::arch::x86_64::{__m512i, _mm512_movepi64_mask, _mm512_or_si512, _mm512_slli_epi64};
 use core::arch::x86_64::{_mm512_srli_epi64, _mm512_xor_si512};
+use core::mem::MaybeUninit;
 
 use zeroize::Zeroize;
 
 use super::encoding::Words;
 use super::field::{Factor, Loose, Operand, Reduced, multiply, square};
+
+/// Makes the compiler align the frame of the function around it to 64 bytes, so that no register that
+/// it spills there straddles two cache lines. It aligns frames for variables that ask for it, not
+/// for spills; and it would drop the variable if nothing knew its address.
+macro_rules! align_frame {
+    () => {
+        let line = MaybeUninit::<__m512i>::uninit();
+        // SAFETY: there are no instructions.
+        unsafe { asm!("/* {} */", in(reg) &raw const line, options(nostack, preserves_flags)) };
+    };
+}
 
 /// A point of the Montgomery curve by its u-coordinate X : Z.
 pub(super) struct Projective {
@@ -113,6 +126,7 @@ fn choices(scalars: Words) -> Words {
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512ifma,avx512dq")]
 fn ladder_steps(state: &mut State, count: u32) {
+    align_frame!();
     for _ in 0..count {
         let (x, z) = (&state.doubled.x, &state.doubled.z);
         let (a, b) = (x.add(z).carry(), x.sub(z).carry());
