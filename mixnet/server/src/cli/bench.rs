@@ -42,6 +42,8 @@ pub(super) struct BenchArgs {
 enum Choice {
     /// Eight at a time: needs AVX-512 IFMA.
     Avx512,
+    /// Four at a time: needs AVX2 and FMA.
+    Avx2,
     /// One at a time, on every processor.
     Portable,
 }
@@ -59,7 +61,10 @@ pub(super) fn bench(args: &BenchArgs, as_json: bool) -> Result<(), Failure> {
         None => Backend::detect(),
         Some(Choice::Portable) => Backend::portable(),
         Some(Choice::Avx512) => {
-            Backend::avx512().ok_or("this processor has no AVX-512 IFMA: use --backend portable")?
+            Backend::avx512().ok_or("this processor has no AVX-512 IFMA: use another --backend")?
+        }
+        Some(Choice::Avx2) => {
+            Backend::avx2().ok_or("this processor has no AVX2 and FMA: use --backend portable")?
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
