@@ -49,7 +49,7 @@ pub(crate) struct Plan {
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Capacity {
-    /// `avx512` or `portable`.
+    /// `avx512`, `avx2` or `portable`.
     pub(crate) backend: &'static str,
     /// Messages in the batch.
     pub(crate) messages: usize,
