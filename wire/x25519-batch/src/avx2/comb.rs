@@ -127,10 +127,9 @@ fn add_window(sum: &mut Extended, window: &Window, w: [__m256i; 2], scratch: &mu
     });
     let index = [0, 1].map(|n: usize| Index::new(_mm256_xor_si256(w[n], minus[n])));
     let mut addend = Addend { sum: sum.x, difference: sum.x, product: sum.x };
-    let Addend { sum: plus, difference, product } = &mut addend;
-    for (out, rows) in [plus, difference, product].into_iter().zip(window) {
-        out.set(|n| look_up(rows, &index[n]));
-    }
+    addend.sum.set(|n| look_up(&window[0], &index[n]));
+    addend.difference.set(|n| look_up(&window[1], &index[n]));
+    addend.product.set(|n| look_up(&window[2], &index[n]));
     sum.add(&addend, &minus, scratch);
 }
 
