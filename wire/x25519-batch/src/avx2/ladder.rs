@@ -8,6 +8,37 @@
 //!   operands of the doubling, half the moves of a swap.
 //! * A clamped scalar has bit 254 set and bits 2 to 0 clear: the first step is one doubling, and
 //!   the last three are one each.
+//!
+//! # Constant time
+//!
+//! There is no branch, no address and no choice of instruction that depends on a secret:
+//! [`ladder_steps`] is a loop of `count` rounds (a public number), and what it calls is straight-line
+//! code with operands at constant distances. Whether the instructions themselves take the same time
+//! for all operands is known less well than for integers:
+//!
+//! * `vfmadd`, `vfmsub`, `vaddpd`, `vsubpd`: pipelined units of fixed latency (four cycles, three for
+//!   sums on Zen), by everybody's measurements. What is known to take longer are denormals, on some
+//!   processors by a hundred cycles, and on some also infinities and what is no number; Andrysco,
+//!   Kohlbrenner, Mowery, Jhala, Lerner and Shacham built attacks on that (*On Subnormal Floating
+//!   Point and Abnormal Timing*, 2015), and Kohlbrenner and Shacham found that of the arithmetic on
+//!   normal numbers divisions and square roots vary, but not sums and products (*On the effectiveness
+//!   of mitigations against floating-point timing channels*, 2017). None of the slow ones can occur
+//!   here; the head of [`product`](super::product) says why.
+//! * No vendor promises it. Intel's list of instructions with data-operand-independent timing is
+//!   about integers, logic and moves, and says nothing of this arithmetic; AMD publishes latencies
+//!   without a word on operands. The mode that the list is about (DOITM) is the kernel's to set. What
+//!   a process can do is to set every exception flag beforehand, as
+//!   [`rounding`](super::rounding) does.
+//! * `vblendvpd` (one or two operations) and `vpermps`: moves of fixed latency that read both
+//!   sources, or the whole source, whatever the mask or index is.
+//! * `vpaddq`, `vpsllq` and the like: as in the AVX-512 backend.
+//! * The power that a multiplier takes does depend on its operands, more so than with integers, as
+//!   zeros are fewer toggles; a processor whose frequency follows its power may show that in time
+//!   (Wang and others, *Hertzbleed*, 2022). That is so for every implementation, but it is one more
+//!   reason to take the AVX-512 backend where there is one.
+//!
+//! `scripts/check-disassembly.sh` reads the compiled code and fails on anything else, and the
+//! benchmark `dudect` measures fixed scalars and points, among them the point 0, against random ones.
 
 use core::arch::x86_64::{__m256i, _mm256_or_si256, _mm256_slli_epi64, _mm256_srli_epi64};
 use core::arch::x86_64::{_mm256_setzero_si256, _mm256_xor_si256};
