@@ -3,8 +3,10 @@
 //!
 //! Bernstein computed Curve25519 in floating point first, on the x87's 64-bit fractions
 //! (*Curve25519: new Diffie-Hellman speed records*, 2006). Here it is the fused multiply-add that
-//! pays: it rounds once, so two of them give both halves of a 106-bit product exactly, where the
-//! integer multiplier of AVX2 gives 64 bits. [`product`] says how, and proves it.
+//! pays: it rounds once, so two of them give both halves of a product of 106 bits exactly, where the
+//! integer multiplier of AVX2 gives 64 bits. [`product`] says how, and proves it; the ladder runs the
+//! same operations as scheduled assembly, [`routines`], for which those are the readable form and
+//! the test's oracle.
 
 mod comb;
 mod edwards;
@@ -32,7 +34,7 @@ use lanes::{LANES, wipe_registers};
 use rounding::Nearest;
 
 /// Bytes of stack wiped after a call, for what the compiler spilled. The frames below [`Avx2`]'s
-/// methods add up to about 50 KiB, a [`Group`] being 32 KiB and a comb's block 12 KiB of them.
+/// methods add up to about 55 KiB, a [`Group`] being 32 KiB and a comb's block 17 KiB of them.
 const STACK: usize = 64 * 1024;
 
 /// Points that are multiplied together: two vectors.

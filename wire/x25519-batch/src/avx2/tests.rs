@@ -19,7 +19,7 @@ use super::{Avx2, PAIR, in_vectors, rounding};
 use crate::Backend;
 
 /// Rounds of random limbs.
-const ROUNDS: usize = if cfg!(debug_assertions) { 300 } else { 3000 };
+const ROUNDS: usize = if cfg!(debug_assertions) { 1000 } else { 10_000 };
 
 /// Limbs of four elements.
 type Limbs = [[f64; 5]; LANES];
@@ -58,23 +58,28 @@ fn residue(x: &BigInt) -> BigInt {
     if x < BigInt::ZERO { x + p() } else { x }
 }
 
-/// Four sets of limbs up to `max` either way: all at the maximum, all at the minimum, mixtures of
-/// both, and mixtures of both with zeros and random values.
+/// Four sets of limbs up to `max` either way, each at random of one kind: all at one end, or so near
+/// it that sums stay where only the ends take them while low bits vary, mixtures of both ends, and
+/// mixtures with zeros and random values.
 fn samples(rng: &mut ChaCha8Rng, max: f64) -> Limbs {
     let mut out = [[max; 5]; LANES];
-    for (i, limbs) in out.iter_mut().enumerate() {
+    for limbs in &mut out {
+        let kind = rng.next_u32() % 7;
         for limb in limbs {
-            let random = rng.next_u64() % (2 * max as u64 + 1);
-            *limb = match (i, rng.next_u32() % 4) {
-                (0, _) | (2, 0 | 1) | (3, 0) => max,
-                (1, _) | (2, _) | (3, 1) => -max,
-                (_, 2) => 0.0,
-                _ => random as f64 - max,
+            let near = max - f64::from(rng.next_u32() % (1 << 19));
+            let sign = [1.0, -1.0][rng.next_u32() as usize % 2];
+            let random = (rng.next_u64() % (2 * max as u64 + 1)) as f64 - max;
+            *limb = match kind {
+                0 => max,
+                1 => -max,
+                2 => near,
+                3 => -near,
+                4 => sign * max,
+                5 => sign * near,
+                _ => [0.0, max, -max, random][rng.next_u32() as usize % 4],
             };
         }
     }
-    // Any lane next to any other: the maxima meet minima, and mixtures.
-    out.rotate_left(rng.next_u32() as usize % LANES);
     out
 }
 
@@ -221,8 +226,8 @@ mod bodies {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn canonical_form() {
-        // 0, 1, -1, p - 1, p, p + 1, 2^255 - 1, -p, 2p, in limbs at or near the powers of two, and
-        // a long chain of carries.
+        // Zero of both signs, small numbers around 0 and p, limbs at the powers of two, and numbers
+        // whose carries run through all limbs.
         let digit = pow2(51) - 1.0;
         let half = pow2(50);
         let ends: [[f64; 5]; 12] = [
