@@ -61,7 +61,7 @@ pub(super) fn bench(args: &BenchArgs, as_json: bool) -> Result<(), Failure> {
         None => Backend::detect(),
         Some(Choice::Portable) => Backend::portable(),
         Some(Choice::Avx512) => {
-            Backend::avx512().ok_or("this processor has no AVX-512 IFMA: use another --backend")?
+            Backend::avx512().ok_or("this processor has no AVX-512 IFMA: use --backend avx2")?
         }
         Some(Choice::Avx2) => {
             Backend::avx2().ok_or("this processor has no AVX2 and FMA: use --backend portable")?
