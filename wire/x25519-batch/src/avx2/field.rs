@@ -159,12 +159,10 @@ impl Element {
             let bias = two_p - i64::from_ne_bytes(middle.to_bits().to_ne_bytes());
             z[k] = _mm256_add_epi64(bits, splat_bits(bias.cast_unsigned()));
         }
-        // Limbs are below 2^52 + 2^51 now. One pass leaves limb 0 below 2^51 + 57 and the others
-        // below 2^51. If the second has a carry into limb k + 1, then only because limb k was 2^51
-        // or little more, and it is tiny now; so, if the last limb has a carry, is limb 0, and 19
-        // more do not take it to 2^51.
-        let mut z = pass(pass(z));
-        // The value is below 2^255: it is at least p exactly if adding 19 reaches 2^255.
+        // Limbs are below 2^52 + 2^51 now; a pass leaves limbs 1 to 4 below 2^51 and limb 0 below
+        // 2^51 + 57, so the value below 2^255 + 57: it is at least p exactly if adding 19 reaches
+        // 2^255.
+        let mut z = pass(z);
         let mut above = _mm256_add_epi64(z[0], splat_bits(19));
         for k in 1..5 {
             above = _mm256_add_epi64(z[k], _mm256_srli_epi64::<51>(above));

@@ -104,11 +104,13 @@ fn column<const N: usize>(start: f64, most: f64, x: [__m256d; N], y: [__m256d; N
 #[target_feature(enable = "avx2,fma")]
 fn assert_exact<const N: usize>(x: &[__m256d; N], y: &[__m256d; N], high: __m256d, rest: __m256d) {
     if cfg!(debug_assertions) {
-        let integer = |v: __m256d, lane: usize| to_array(v)[lane] as i128;
+        let (x, y) = (x.map(|v| to_array(v)), y.map(|v| to_array(v)));
+        let (high, rest) = (to_array(high), to_array(rest));
         for lane in 0..4 {
-            let sum: i128 = (0..N).map(|i| integer(x[i], lane) * integer(y[i], lane)).sum();
-            assert_eq!(integer(high, lane) + integer(rest, lane), sum, "an inexact column");
-            assert_eq!(integer(high, lane) % (1 << 51), 0, "a high part with low bits");
+            let product = |i: usize| i128::from(x[i][lane] as i64) * i128::from(y[i][lane] as i64);
+            let sum: i128 = (0..N).map(product).sum();
+            assert_eq!(high[lane] as i128 + rest[lane] as i128, sum, "an inexact column");
+            assert_eq!(high[lane] % pow2(51), 0.0, "a high part with low bits");
         }
     }
 }

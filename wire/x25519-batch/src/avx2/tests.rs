@@ -59,14 +59,15 @@ fn residue(x: &BigInt) -> BigInt {
 }
 
 /// Four sets of limbs up to `max` either way, each at random of one kind: all at one end, or so near
-/// it that sums stay where only the ends take them while low bits vary, mixtures of both ends, and
-/// mixtures with zeros and random values.
+/// it that sums go where only the ends take them while low bits vary, a little or all of them,
+/// mixtures of both ends, and mixtures with zeros and random values.
 fn samples(rng: &mut ChaCha8Rng, max: f64) -> Limbs {
     let mut out = [[max; 5]; LANES];
     for limbs in &mut out {
         let kind = rng.next_u32() % 7;
+        let width = [19, 44][rng.next_u32() as usize % 2];
         for limb in limbs {
-            let near = max - f64::from(rng.next_u32() % (1 << 19));
+            let near = max - (rng.next_u64() % (1 << width)) as f64;
             let sign = [1.0, -1.0][rng.next_u32() as usize % 2];
             let random = (rng.next_u64() % (2 * max as u64 + 1)) as f64 - max;
             *limb = match kind {
