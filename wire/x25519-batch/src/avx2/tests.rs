@@ -39,7 +39,7 @@ macro_rules! with_features {
 }
 
 with_features! {
-    products_and_squares sums_and_differences scaled_sums pairs_equal_vectors
+    products_and_squares limb_4_beyond_2_53 sums_and_differences scaled_sums pairs_equal_vectors
     canonical_form inversion
 }
 
@@ -148,6 +148,32 @@ mod bodies {
                 check(squared[i], &value(x[0][i]).pow(2));
             }
         }
+    }
+
+    /// A product whose bracket of limb 4 is 8.6 * 2^50, where doubles are the even numbers: right
+    /// only because t(9) is even. Random limbs near their maximum come there once in 1600 times.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn limb_4_beyond_2_53() {
+        let x = [
+            1_109_188_638_854_942_i64,
+            1_092_099_749_381_023,
+            1_110_677_009_021_885,
+            1_105_424_881_705_731,
+            1_116_314_124_489_059,
+        ];
+        let y = [
+            1_099_942_542_088_829_i64,
+            1_116_712_447_463_314,
+            1_110_065_482_187_080,
+            1_108_120_787_169_248,
+            1_124_791_445_307_771,
+        ];
+        let (x, y) = (x.map(|limb| limb as f64), y.map(|limb| limb as f64));
+        let (a, b) = (element(&[x; LANES]), element(&[y; LANES]));
+        let mut z = Pair::new([&a, &a]);
+        z.product(&Pair::new([&a, &b]), &Pair::new([&b, &a]), &mut Work::new());
+        check_pair(&z, |_, _| value(x) * value(y));
+        check(limbs(&multiply(&a, &b))[0], &(value(x) * value(y)));
     }
 
     #[target_feature(enable = "avx2,fma")]
