@@ -1,104 +1,33 @@
 //! From a configuration to running roles: keys are read, checked against the network and bound.
 
-use std::fmt::Write as _;
-use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+mod entry;
+mod error;
+mod hop;
+mod identity;
+mod onward;
 
-use rayon::ThreadPool;
-use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
-use talaria_wire::epoch::ChainKeys;
-use talaria_wire::network_file::{HopInfo, Network, Noise, VerifyError};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use talaria_wire::network_file::{Network, VerifyError};
 use talaria_wire::{HopIndex, UnixMillis};
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::config::{Config, EntrySection, HopSection, IdentitySection, Limits};
-use crate::files::keys::{self, KeyError};
-use crate::files::network::{self, NetworkError, in_file};
-use crate::files::rounds::{BadRoundLog, RoundFile};
+use crate::config::Config;
+use crate::files::network::{self, in_file};
+use crate::net;
 use crate::net::entry::EntryNodeConfig;
-use crate::net::entry::follower::FollowerConfig;
 use crate::net::hop::HopConfig;
-use crate::net::identity::{IdentityNode, IdentityNodeConfig, OpenError};
-use crate::net::link::OnwardConfig;
+use crate::net::identity::{IdentityNode, IdentityNodeConfig};
 use crate::net::probe::Vantage;
 use crate::net::report::Reports;
 use crate::net::shutdown::{self, Shutdown};
-use crate::net::{self, tls};
-use talaria_identity::certificate::Authority;
-use talaria_identity::service::ServiceConfig;
-use talaria_mixnet::entry::EntryConfig;
-use talaria_mixnet::hop::HopLimits;
-use talaria_mixnet::hop::keys::HopKeys;
-use talaria_mixnet::mix::noise::NoiseSource;
-use talaria_mixnet::mix::noise::pairs::{BadNoise, PairDistribution};
-use talaria_mixnet::schedule::ScheduleConfig;
-
-/// Why a server cannot start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The network file.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// A key file.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The record of rounds.
-    #[error(transparent)]
-    Rounds(#[from] BadRoundLog),
-    /// A key that is not the one in the network file.
-    #[error("{path} is not the key that the network file names for {role}")]
-    WrongKey {
-        /// The key file.
-        path: PathBuf,
-        /// The role.
-        role: String,
-    },
-    /// A key that is not in the network file.
-    #[error(
-        "the network file has no hop with the key in {0}: ask for the version that names it, or \
-         check `identity`"
-    )]
-    NotInChain(PathBuf),
-    /// A place that the chain does not have.
-    #[error("the chain of the network has no hop {0}")]
-    NoSuchHop(u8),
-    /// TLS cannot use a key.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
-    /// An address cannot be bound.
-    #[error("cannot listen on {address}: {error}{}", hint(.error))]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
-    /// The identity service.
-    #[error(transparent)]
-    Identity(#[from] OpenError),
-    /// A certificate authority that is not the one in the network file.
-    #[error("{0} is not the certificate authority that the network file names")]
-    WrongAuthority(PathBuf),
-    /// The noise of the network file has no distribution.
-    #[error("the network's noise cannot be made: {0}")]
-    Noise(#[from] BadNoise),
-    /// The thread pool cannot be started.
-    #[error("cannot start threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-}
-
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => " (choose another address with --listen)",
-        io::ErrorKind::PermissionDenied => " (ports below 1024 need privileges)",
-        _ => "",
-    }
-}
+use entry::entry_role;
+pub use error::StartError;
+use hop::hop_role;
+use identity::identity_role;
 
 /// Roles that are ready to be bound and run.
 #[derive(Debug)]
@@ -292,163 +221,4 @@ fn verified(config: &Config, now: UnixMillis) -> Result<Network, StartError> {
         }
     }
     Ok(file.verify(now, None).map_err(fits)?)
-}
-
-fn entry_role(
-    section: &EntrySection,
-    network: &Network,
-    limits: Limits,
-) -> Result<EntryNodeConfig, StartError> {
-    let own = keys::read_identity(&section.identity)?;
-    if *own.public() != network.entry.identity {
-        return Err(wrong_key(&section.identity, "the entry".to_owned()));
-    }
-    let ca = network.entry.ca.clone();
-    let (certificate, key) = keys::read_tls(&section.tls_certificate, &section.tls_key)?;
-    let shape = network.shape();
-    let first = &network.hops()[0];
-    let onward = onward(&own, first, HopIndex(0), network, limits)?;
-    Ok(EntryNodeConfig {
-        entry: EntryConfig {
-            shape,
-            schedule: ScheduleConfig::for_period(network.period_ms),
-            max_clients: limits.max_clients.min(limits.max_onions / shape.onions()),
-        },
-        network: network.version(),
-        keys: ChainKeys::new(network, HopIndex(0)),
-        tls: Arc::new(tls::entry_config(certificate, key, ca.clone())?),
-        identity: FollowerConfig {
-            address: network.identity.address.clone(),
-            tls: Arc::new(tls::identity_client_config(ca)?),
-            network: network.id(),
-            key: network.identity.key,
-            folder: section.state.clone(),
-        },
-        onward,
-    })
-}
-
-fn identity_role(
-    section: IdentitySection,
-    network: &Network,
-) -> Result<IdentityNodeConfig, StartError> {
-    let head_key = keys::read_identity(&section.head_key)?;
-    if *head_key.public() != network.identity.key {
-        return Err(wrong_key(&section.head_key, "the identity service".to_owned()));
-    }
-    // Certificates by another authority would be refused by everybody.
-    if keys::read_certificate(&section.authority)? != network.entry.ca {
-        return Err(StartError::WrongAuthority(section.authority));
-    }
-    let authority = keys::read_authority(&section.authority_key, &section.authority)?;
-    let (certificate, key) = keys::read_tls(&section.tls_certificate, &section.tls_key)?;
-    let service = ServiceConfig {
-        network: network.id(),
-        head_key,
-        secrets: keys::read_opaque_secrets(&section.opaque_key)?,
-        authority: Authority::new(authority),
-        registrations: section.registrations,
-        limits: section.limits,
-    };
-    let tls = Arc::new(tls::identity_config(certificate, key)?);
-    let (database, control) = (section.database, section.control);
-    Ok(IdentityNodeConfig { service, database, tls, control })
-}
-
-fn hop_role(
-    section: &HopSection,
-    network: &Network,
-    limits: Limits,
-    pool: &Arc<ThreadPool>,
-) -> Result<HopConfig, StartError> {
-    let own = keys::read_identity(&section.identity)?;
-    let (place, info) = place_of(section, own.public(), network)?;
-    if *own.public() != info.identity {
-        return Err(wrong_key(&section.identity, format!("hop {place}")));
-    }
-    let next_place = HopIndex(place.0 + 1);
-    let next = network.hops().get(usize::from(next_place.0));
-    let onward = next.map(|next| onward(&own, next, next_place, network, limits)).transpose()?;
-    let schedule = ScheduleConfig::for_period(network.period_ms);
-    Ok(HopConfig {
-        place,
-        shape: network.shape(),
-        network: network.version(),
-        limits: HopLimits {
-            max_slots: limits.max_onions,
-            max_rounds: schedule.max_rounds,
-            patience_ms: schedule.patience_ms,
-        },
-        period_ms: network.period_ms,
-        noise: NoiseSource::new(next_place, distribution(network, next.is_some())?),
-        tls: Arc::new(tls::link_server_config(&own, before(place, network))?),
-        onward,
-        rounds: RoundFile::open(&section.rounds, network.period_ms)?,
-        keys: HopKeys::new(Arc::new(own), network, place),
-        pool: pool.clone(),
-        silence: silence(network),
-    })
-}
-
-/// What a hop draws its noise from; the last hop adds none, for it would only know its own.
-fn distribution(network: &Network, adds: bool) -> Result<Option<PairDistribution>, BadNoise> {
-    let Noise { onions, alpha_tenths, .. } = network.noise;
-    let alpha = f64::from(alpha_tenths) / 10.0;
-    (adds && onions > 0).then(|| PairDistribution::new(onions, alpha)).transpose()
-}
-
-/// The hop of the chain that a section describes: by its place, or else by its key.
-fn place_of<'a>(
-    section: &HopSection,
-    own: &IdentityPublic,
-    network: &'a Network,
-) -> Result<(HopIndex, &'a HopInfo), StartError> {
-    let mut hops = (0..).map(HopIndex).zip(network.hops());
-    match section.place {
-        Some(place) => {
-            let index = place.checked_sub(1).map(HopIndex);
-            let hop = hops.find(|(at, _)| Some(*at) == index);
-            hop.ok_or(StartError::NoSuchHop(place))
-        }
-        None => {
-            let hop = hops.find(|(_, info)| info.identity == *own);
-            hop.ok_or_else(|| StartError::NotInChain(section.identity.clone()))
-        }
-    }
-}
-
-/// The server from which the hop at `place` takes batches.
-fn before(place: HopIndex, network: &Network) -> IdentityPublic {
-    match place.0.checked_sub(1) {
-        None => network.entry.identity,
-        Some(before) => network.hops()[usize::from(before)].identity,
-    }
-}
-
-fn onward(
-    own: &IdentitySecret,
-    next: &HopInfo,
-    place: HopIndex,
-    network: &Network,
-    limits: Limits,
-) -> Result<OnwardConfig, StartError> {
-    Ok(OnwardConfig {
-        address: next.address.clone(),
-        name: format!("hop {place}"),
-        tls: Arc::new(tls::link_client_config(own, next.identity)?),
-        network: network.version(),
-        reply_len: network.shape().reply_len_at(place),
-        max_slots: limits.max_onions,
-        silence: silence(network),
-    })
-}
-
-/// Something travels on every link in every round; one that is silent for several is dead.
-fn silence(network: &Network) -> Duration {
-    let schedule = ScheduleConfig::for_period(network.period_ms);
-    Duration::from_millis(schedule.patience_ms + 3 * network.period_ms.get() + 10_000)
-}
-
-fn wrong_key(path: &std::path::Path, role: String) -> StartError {
-    StartError::WrongKey { path: path.to_owned(), role }
 }
