@@ -11,7 +11,7 @@ use std::num::NonZeroU64;
 
 use rand::CryptoRng;
 use talaria_wire::codec::DecodeError;
-use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
+use talaria_wire::control::{BadControl, Control, Farewell, NotWelcome, Refusal};
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
 use talaria_wire::frame::{Announcement, Kind, Replies};
@@ -315,24 +315,27 @@ impl Client {
 
     fn handle_control(&mut self, control: Control) -> Result<(), ProtocolError> {
         match (control, self.connection) {
-            (Control::Welcome { protocol: PROTOCOL_VERSION }, Connection::Greeting) => {
-                self.connection = Connection::Up;
-                let talk = self.talk.as_ref();
-                let unacknowledged = talk.map_or(0, |t| t.conversation.state().unacknowledged());
-                self.notify(Notice::Ready { unacknowledged });
-            }
-            (Control::Welcome { protocol }, Connection::Greeting) => {
-                return Err(ProtocolError::Version(protocol));
-            }
-            (Control::Refused { reason }, Connection::Greeting) => {
-                self.actions.push_back(Action::Close(CloseReason::Refused(reason)));
-            }
             (Control::Goodbye { reason }, _) => {
                 self.actions.push_back(Action::Close(CloseReason::Goodbye(reason)));
             }
+            (answer, Connection::Greeting) => match answer.check_answer() {
+                Ok(()) => self.welcomed(),
+                Err(NotWelcome::Refused(reason)) => {
+                    self.actions.push_back(Action::Close(CloseReason::Refused(reason)));
+                }
+                Err(NotWelcome::Version(theirs)) => return Err(ProtocolError::Version(theirs)),
+                Err(NotWelcome::Unexpected(_)) => return Err(ProtocolError::Unexpected),
+            },
             _ => return Err(ProtocolError::Unexpected),
         }
         Ok(())
+    }
+
+    fn welcomed(&mut self) {
+        self.connection = Connection::Up;
+        let talk = self.talk.as_ref();
+        let unacknowledged = talk.map_or(0, |t| t.conversation.state().unacknowledged());
+        self.notify(Notice::Ready { unacknowledged });
     }
 
     /// The moment of [`Client::poll_timeout`] has come.

@@ -61,6 +61,25 @@ pub enum Control {
     Report(HopStatus),
 }
 
+/// Something else than the greeting that had to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the peer does not greet as it should")]
+pub struct NoGreeting;
+
+/// Why a side that has sent its hello cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotWelcome {
+    /// The peer does not take the hello.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The peer goes on in another version of the protocol, which is not spoken here.
+    #[error("the peer speaks version {0} of the protocol")]
+    Version(u16),
+    /// Something else came.
+    #[error(transparent)]
+    Unexpected(#[from] NoGreeting),
+}
+
 /// Bytes that are not exactly one control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a control message")]
@@ -75,6 +94,46 @@ impl Control {
             network: own.network,
             sequence: own.sequence,
             version: own.hash,
+        }
+    }
+
+    /// The answer of the side that listens: whether whoever greets can come in, or why not.
+    #[must_use]
+    pub fn answer<T>(answer: &Result<T, Refusal>) -> Self {
+        match answer {
+            Ok(_) => Self::Welcome { protocol: PROTOCOL_VERSION },
+            Err(reason) => Self::Refused { reason: *reason },
+        }
+    }
+
+    /// What the side that listens and has `own` makes of the first message on a connection:
+    /// whether the hello fits, or the refusal to answer with. The version of the protocol comes
+    /// first: by another one the rest may mean something else.
+    ///
+    /// # Errors
+    /// [`NoGreeting`] if it is no hello.
+    pub fn check_hello(&self, own: &NetworkVersion) -> Result<Result<(), Refusal>, NoGreeting> {
+        match *self {
+            Self::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
+                Ok(Err(Refusal::Version))
+            }
+            Self::Hello { network, sequence, version: hash, .. } => {
+                Ok(own.greet(&NetworkVersion { network, sequence, hash }))
+            }
+            _ => Err(NoGreeting),
+        }
+    }
+
+    /// What the side that has sent a hello makes of the answer.
+    ///
+    /// # Errors
+    /// [`NotWelcome`] with the reason to close the connection.
+    pub fn check_answer(&self) -> Result<(), NotWelcome> {
+        match *self {
+            Self::Welcome { protocol: PROTOCOL_VERSION } => Ok(()),
+            Self::Welcome { protocol } => Err(NotWelcome::Version(protocol)),
+            Self::Refused { reason } => Err(reason.into()),
+            _ => Err(NoGreeting.into()),
         }
     }
 
@@ -152,6 +211,49 @@ mod tests {
             longer.push(0);
             assert_eq!(Control::decode(&longer), Err(BadControl));
             assert_eq!(Control::decode(&frame[HEADER_LEN..frame.len() - 1]), Err(BadControl));
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_checked_for_the_version_first_and_only_a_hello_is_one() {
+        let own =
+            NetworkVersion { network: NetworkId([7; 32]), sequence: 3, hash: VersionHash([8; 32]) };
+        let hello = |protocol, network| Control::Hello {
+            protocol,
+            network: NetworkId([network; 32]),
+            sequence: 3,
+            version: VersionHash([8; 32]),
+        };
+        for (protocol, network, answer) in [
+            (PROTOCOL_VERSION, 7, Ok(())),
+            (PROTOCOL_VERSION, 6, Err(Refusal::Network)),
+            (PROTOCOL_VERSION + 1, 7, Err(Refusal::Version)),
+            (PROTOCOL_VERSION - 1, 6, Err(Refusal::Version)),
+        ] {
+            assert_eq!(hello(protocol, network).check_hello(&own), Ok(answer));
+            let expected = answer.map_err(NotWelcome::Refused);
+            assert_eq!(Control::answer(&answer).check_answer(), expected);
+        }
+        assert_eq!(Control::hello(&own).check_hello(&own), Ok(Ok(())));
+        for other in all().iter().filter(|other| !matches!(other, Control::Hello { .. })) {
+            assert_eq!(other.check_hello(&own), Err(NoGreeting));
+        }
+    }
+
+    #[test]
+    fn only_a_welcome_in_the_own_version_is_one() {
+        let other = PROTOCOL_VERSION + 1;
+        let welcome = Control::Welcome { protocol: other };
+        assert_eq!(welcome.check_answer(), Err(NotWelcome::Version(other)));
+        for control in all() {
+            match control.check_answer() {
+                Ok(()) => assert_eq!(control, Control::answer(&Ok(()))),
+                Err(NotWelcome::Refused(reason)) => {
+                    assert_eq!(control, Control::Refused { reason });
+                }
+                Err(NotWelcome::Version(version)) => panic!("nobody speaks version {version}"),
+                Err(NotWelcome::Unexpected(NoGreeting)) => {}
+            }
         }
     }
 

@@ -14,7 +14,6 @@ use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Outcome, Replies, Submission,
 };
 use talaria_wire::network_file::{Network, NetworkVersion};
-use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 
 use super::net::{Net, Node, Payload};
@@ -79,23 +78,16 @@ impl EntryNode {
     fn greet(&mut self, now: UnixMillis, client: usize, body: &[u8], net: &mut Net) -> bool {
         let whose = self.borrowed.get(&client).copied().unwrap_or(client);
         let user = UserId(whose as u64);
-        let answer = match Control::decode(body) {
-            Ok(Control::Hello { network, sequence, version: hash, .. })
-                if !self.seated.contains_key(&client) =>
-            {
-                let theirs = NetworkVersion { network, sequence, hash };
-                self.network.greet(&theirs).and_then(|()| self.entry.connect(now, user))
-            }
-            _ => return false,
-        };
-        let control = match answer {
-            Ok(id) => {
-                self.seated.insert(client, Seated { id, told: None });
-                Control::Welcome { protocol: PROTOCOL_VERSION }
-            }
-            Err(reason) => Control::Refused { reason },
-        };
-        send(net, now, client, control.to_frame());
+        if self.seated.contains_key(&client) {
+            return false;
+        }
+        let hello = Control::decode(body).map(|control| control.check_hello(&self.network));
+        let Ok(Ok(answer)) = hello else { return false };
+        let answer = answer.and_then(|()| self.entry.connect(now, user));
+        if let Ok(id) = answer {
+            self.seated.insert(client, Seated { id, told: None });
+        }
+        send(net, now, client, Control::answer(&answer).to_frame());
         if answer.is_ok() {
             for keys in self.keys.all() {
                 send(net, now, client, keys.to_frame());

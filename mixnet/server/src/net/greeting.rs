@@ -2,10 +2,9 @@
 
 use std::io;
 
-use talaria_wire::control::{BadControl, Control, Refusal};
+use talaria_wire::control::{BadControl, Control, NoGreeting, NotWelcome, Refusal};
 use talaria_wire::frame::Kind;
 use talaria_wire::network_file::NetworkVersion;
-use talaria_wire::params::PROTOCOL_VERSION;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -21,14 +20,27 @@ pub enum GreetingError {
     #[error(transparent)]
     Control(#[from] BadControl),
     /// Another frame than the one that had to come.
-    #[error("the peer does not greet as it should")]
-    Unexpected,
-    /// The peer said no.
+    #[error(transparent)]
+    Unexpected(#[from] NoGreeting),
+    /// One of the two said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The peer goes on in a version of the protocol that is not spoken here.
+    #[error("the peer speaks version {0} of the protocol")]
+    Version(u16),
     /// Nothing could be written.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
+}
+
+impl From<NotWelcome> for GreetingError {
+    fn from(error: NotWelcome) -> Self {
+        match error {
+            NotWelcome::Refused(reason) => reason.into(),
+            NotWelcome::Version(version) => Self::Version(version),
+            NotWelcome::Unexpected(unexpected) => unexpected.into(),
+        }
+    }
 }
 
 /// Reads one control message.
@@ -40,7 +52,7 @@ pub async fn read_control<R: AsyncRead + Unpin>(
 ) -> Result<Control, GreetingError> {
     match frames.next().await? {
         (Kind::Control, body) => Ok(Control::decode(body)?),
-        _ => Err(GreetingError::Unexpected),
+        _ => Err(NoGreeting.into()),
     }
 }
 
@@ -52,15 +64,7 @@ pub async fn read_hello<R: AsyncRead + Unpin>(
     frames: &mut FrameReader<R>,
     own: &NetworkVersion,
 ) -> Result<Result<(), Refusal>, GreetingError> {
-    match read_control(frames).await? {
-        Control::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
-            Ok(Err(Refusal::Version))
-        }
-        Control::Hello { network, sequence, version: hash, .. } => {
-            Ok(own.greet(&NetworkVersion { network, sequence, hash }))
-        }
-        _ => Err(GreetingError::Unexpected),
-    }
+    Ok(read_control(frames).await?.check_hello(own)?)
 }
 
 /// Answers a hello. What is to be refused is an error after it has been said.
@@ -71,10 +75,6 @@ pub async fn answer_hello<T>(
     writer: &mut (impl AsyncWrite + Unpin),
     answer: Result<T, Refusal>,
 ) -> Result<T, GreetingError> {
-    let control = match &answer {
-        Ok(_) => Control::Welcome { protocol: PROTOCOL_VERSION },
-        Err(reason) => Control::Refused { reason: *reason },
-    };
-    write(writer, &control.to_frame()).await?;
+    write(writer, &Control::answer(&answer).to_frame()).await?;
     Ok(answer?)
 }

@@ -25,7 +25,9 @@ pub(in crate::net) fn state_of(error: &BrokenLink) -> LinkState {
         BrokenLink::Greeting(GreetingError::Io(error)) | BrokenLink::Write(error) => {
             of_tls(error).unwrap_or(LinkState::Broken)
         }
-        BrokenLink::Greeting(GreetingError::Control(_) | GreetingError::Unexpected)
+        BrokenLink::Greeting(
+            GreetingError::Control(_) | GreetingError::Unexpected(_) | GreetingError::Version(_),
+        )
         | BrokenLink::Link(_)
         | BrokenLink::Malformed => LinkState::Malformed,
         BrokenLink::Ended => LinkState::Broken,

@@ -8,7 +8,6 @@ use rustls::ClientConfig;
 use talaria_wire::control::{AbortReason, Control};
 use talaria_wire::frame::Accepts;
 use talaria_wire::network_file::NetworkVersion;
-use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::probe::LinkState;
 use talaria_wire::{Batch, Round};
 use tokio::io::split;
@@ -221,11 +220,9 @@ async fn greet(config: &OnwardConfig, tcp: TcpStream) -> Result<Connected, Broke
     // have closed before the hello is written.
     let _ = write(&mut writer, &Control::hello(&config.network).to_frame()).await;
     let mut frames = FrameReader::new(reader, Accepts::OnLink);
-    match read_control(&mut frames).await? {
-        Control::Welcome { protocol: PROTOCOL_VERSION } => Ok(Connected { frames, writer }),
-        Control::Refused { reason } => Err(GreetingError::Refused(reason).into()),
-        _ => Err(GreetingError::Unexpected.into()),
-    }
+    let answer = read_control(&mut frames).await?;
+    answer.check_answer().map_err(GreetingError::from)?;
+    Ok(Connected { frames, writer })
 }
 
 async fn serve(
