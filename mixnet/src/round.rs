@@ -4,6 +4,7 @@
 //! Collecting --close--> Closed --peel--> Peeled --mix--> Mixed --forward--> (Batch, Away)
 //!                     Arriving --peel--/
 //!      Away --returned(Batch)--> Unmixed --seal--> Sealed --into_replies--> Batch
+//!                                Unmixed --into_sealing--> Sealing --next_part--> Batch …
 //! ```
 //! No step can be forgotten or done twice, because each consumes what it works on; if one fails
 //! the round is gone (fail closed). Only [`Collecting`] and [`Away`] outlive a call. What a hop
@@ -282,19 +283,17 @@ impl Round<Unmixed> {
     /// Adds this hop's layer to all replies, see [`Sealing`].
     #[must_use]
     pub fn seal(self, rng: &mut impl CryptoRng) -> Round<Sealed> {
-        let number = self.number;
-        let sealing = self.into_sealing(rng);
-        let mut replies = Batch::stale(sealing.slot_len(), sealing.replies());
-        sealing.fill(0, replies.as_bytes_mut());
-        Round { number, state: Sealed { replies } }
+        let mut sealing = self.into_sealing(rng);
+        let replies = sealing.next_part(None, usize::MAX);
+        Round { number: sealing.number, state: Sealed { replies } }
     }
 
     /// The same a part at a time, so that the first replies can leave while others are sealed.
     #[must_use]
-    pub fn into_sealing(self, rng: &mut impl CryptoRng) -> Sealing {
+    pub fn into_sealing(self, rng: &mut impl CryptoRng) -> Round<Sealing> {
         let Unmixed { replies, mut ways_back } = self.state;
         ways_back.forget_keys_of_dropped(rng);
-        Sealing { replies, ways_back }
+        Round { number: self.number, state: Sealing { replies, ways_back, sealed: 0 } }
     }
 }
 
@@ -304,32 +303,46 @@ impl Round<Unmixed> {
 /// An onion that was dropped gets zeros sealed under a random key, which nobody can tell from any
 /// other reply without the key; a duplicate must not get anything sealed under its own key, for
 /// that key seals the first one's reply.
+///
+/// A key seals once: the parts come one after the other, and none twice.
 #[derive(Debug)]
 pub struct Sealing {
     replies: Batch,
     ways_back: WaysBack,
+    /// How many replies are in the parts that have been given out.
+    sealed: usize,
+}
+
+impl Round<Sealing> {
+    /// How many replies are still to be sealed, of one for each onion that arrived. The batch is
+    /// whole once there are none.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.state.ways_back.arrived() - self.state.sealed
+    }
+
+    /// Seals the next replies, at most `most` of them, on `pool` or on the one that the caller
+    /// runs in. Empty once there are none left.
+    pub fn next_part(&mut self, pool: Option<&ThreadPool>, most: usize) -> Batch {
+        let mut part = Batch::stale(self.state.slot_len(), most.min(self.left()));
+        let first = self.state.sealed;
+        self.state.sealed += part.len();
+        match pool {
+            Some(pool) => pool.install(|| self.state.fill(first, part.as_bytes_mut())),
+            None => self.state.fill(first, part.as_bytes_mut()),
+        }
+        part
+    }
 }
 
 impl Sealing {
-    /// Bytes of a sealed reply.
-    #[must_use]
-    pub fn slot_len(&self) -> usize {
+    fn slot_len(&self) -> usize {
         self.replies.slot_len() + TAG_LEN
     }
 
-    /// How many replies there are to seal: one for each onion that arrived.
-    #[must_use]
-    pub fn replies(&self) -> usize {
-        self.ways_back.arrived()
-    }
-
-    /// Fills `slots` with the sealed replies from number `first` on. Each is to be sealed once.
-    ///
-    /// # Panics
-    /// If there are not so many.
-    pub fn fill(&self, first: usize, slots: &mut [u8]) {
+    /// Fills `slots` with the sealed replies from number `first` on.
+    fn fill(&self, first: usize, slots: &mut [u8]) {
         let slot_len = self.slot_len();
-        assert!(first + slots.len() / slot_len <= self.replies(), "each onion has one reply");
         slots.par_chunks_mut(slot_len * RUN).enumerate().for_each(|(run, slots)| {
             let ways = self.ways_back.from(first + run * RUN);
             // All replies first: they lie anywhere, and the processor fetches several at once.

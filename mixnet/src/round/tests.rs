@@ -234,6 +234,40 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn parts_are_the_whole_batch_each_sealed_once(
+        onions in 0u8..40, sizes in prop::collection::vec(0usize..12, 0..20),
+    ) {
+        let mut world = World::new(6, 1);
+        let mut batch = Batch::with_capacity(world.shape.onion_len(), onions.into());
+        for id in 0..onions {
+            batch.push(&world.onion(id, id).0).unwrap();
+        }
+        // The keys of the replies are those of the onions, so two runs seal the same bytes.
+        let unmixed = |world: &mut World| {
+            let (onward, away) = world.first_hop(batch.clone()).mix().forward();
+            let mut answers = Batch::with_capacity(PEER_MESSAGE_LEN, onward.len());
+            for request in onward.slots() {
+                answers.push(&request[16..]).unwrap();
+            }
+            away.returned(answers).unwrap()
+        };
+        let whole = unmixed(&mut world).seal(&mut world.rng).into_replies();
+        let mut sealing = unmixed(&mut world).into_sealing(&mut world.rng);
+        prop_assert_eq!(sealing.number(), NUMBER);
+        let mut parts = Vec::new();
+        for most in sizes.into_iter().chain([usize::MAX]) {
+            let left = sealing.left();
+            let part = sealing.next_part(None, most);
+            prop_assert_eq!((part.len(), sealing.left()), (most.min(left), left - most.min(left)));
+            parts.extend_from_slice(part.as_bytes());
+        }
+        prop_assert_eq!(whole.as_bytes(), parts);
+        prop_assert!(sealing.next_part(None, usize::MAX).is_empty());
+    }
+}
+
 #[test]
 fn short_and_long_returns_lose_the_round() {
     let mut world = World::new(2, 1);

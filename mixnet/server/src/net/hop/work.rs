@@ -166,23 +166,15 @@ fn seal(node: &Node, unmixed: Round<Unmixed>, mut report: HopReport, parts: &mps
         let HopReport { hop, round, noise, noise_altered: altered, .. } = &report;
         error!(%hop, %round, altered, noise, "a later hop has dropped or altered onions");
     }
-    let sealing = unmixed.into_sealing(&mut system_seeded());
-    let (slot_len, replies) = (sealing.slot_len(), sealing.replies());
-    let part = |first: usize| {
-        let mut part = Batch::stale(slot_len, SEALED_AT_ONCE.min(replies - first));
-        node.pool.install(|| sealing.fill(first, part.as_bytes_mut()));
-        part
-    };
-    let mut firsts = (0..replies).step_by(SEALED_AT_ONCE);
-    let last = firsts.next_back();
-    for first in firsts {
+    let mut sealing = unmixed.into_sealing(&mut system_seeded());
+    while sealing.left() > SEALED_AT_ONCE {
         // If the link is gone, so is the round; the report still says what became of it here.
-        let _ = parts.blocking_send(part(first));
+        let _ = parts.blocking_send(sealing.next_part(Some(&node.pool), SEALED_AT_ONCE));
     }
-    let last = last.map(part);
+    let last = sealing.next_part(Some(&node.pool), SEALED_AT_ONCE);
     report.seal = start.elapsed();
     let _ = node.reports.send(Report::Hop(report));
-    if let Some(last) = last {
+    if !last.is_empty() {
         let _ = parts.blocking_send(last);
     }
 }
