@@ -7,6 +7,8 @@
 
 pub mod guard;
 pub mod keys;
+pub mod node;
+mod turns;
 
 use std::collections::BTreeSet;
 

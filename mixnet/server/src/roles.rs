@@ -86,7 +86,7 @@ impl Roles {
             let _ = writeln!(text, "identity service on {address}");
         }
         for (address, hop) in &self.hops {
-            let _ = writeln!(text, "hop {} on {address}", hop.place);
+            let _ = writeln!(text, "hop {} on {address}", hop.node.place);
         }
         text
     }
@@ -100,7 +100,7 @@ impl Roles {
             onward: Some(config.onward),
         });
         let hops = self.hops.into_iter().map(|(listen, config)| Vantage {
-            hop: Some(config.place),
+            hop: Some(config.node.place),
             listen,
             onward: config.onward,
         });
@@ -177,7 +177,8 @@ impl Bound {
     pub fn addresses(&self) -> (Option<SocketAddr>, Vec<(HopIndex, SocketAddr)>) {
         let entry = self.entry.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
         let hops = self.hops.iter();
-        let hops = hops.filter_map(|(listener, c)| Some((c.place, listener.local_addr().ok()?)));
+        let hops =
+            hops.filter_map(|(listener, c)| Some((c.node.place, listener.local_addr().ok()?)));
         (entry, hops.collect())
     }
 

@@ -133,5 +133,18 @@ impl HopKeys {
     }
 }
 
+/// What one link to the server before has carried of the announcements.
+#[derive(Debug, Default)]
+pub struct Carried(Vec<EpochKeys>);
+
+impl Carried {
+    /// What of `announced` the link has not carried yet. It counts as carried from here on.
+    pub fn take_news(&mut self, announced: Vec<EpochKeys>) -> Vec<EpochKeys> {
+        let news = announced.iter().filter(|keys| !self.0.contains(keys)).cloned().collect();
+        self.0 = announced;
+        news
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use talaria_mixnet::entry::admission::{ClientId, UserId};
 use talaria_mixnet::entry::{Action, Entry, EntryConfig};
-use talaria_mixnet::link::LinkMessage;
+use talaria_mixnet::link::{BackWord, LinkMessage};
 use talaria_mixnet::schedule::ScheduleConfig;
 use talaria_wire::control::{AbortReason, Control};
 use talaria_wire::crypto::OnionPublic;
@@ -110,9 +110,14 @@ impl EntryNode {
         true
     }
 
-    pub(super) fn handle_link(&mut self, now: UnixMillis, message: LinkMessage, net: &mut Net) {
+    pub(super) fn handle_link(
+        &mut self,
+        now: UnixMillis,
+        message: LinkMessage<BackWord>,
+        net: &mut Net,
+    ) {
         match message {
-            LinkMessage::Keys(keys) => {
+            LinkMessage::Word(BackWord::Keys(keys)) => {
                 let frame = keys.to_frame();
                 let now_round = Round::at(now, self.period_ms);
                 if self.keys.take(keys, now_round).expect("honest hops announce what they may") {
@@ -122,8 +127,10 @@ impl EntryNode {
                 }
             }
             LinkMessage::Batch(round, replies) => self.entry.handle_returned(round, replies),
-            LinkMessage::Abort(round, reason) => self.entry.handle_lost(round, reason),
-            LinkMessage::Probe(_) | LinkMessage::Report(_) => {}
+            LinkMessage::Word(BackWord::Abort(round, reason)) => {
+                self.entry.handle_lost(round, reason);
+            }
+            LinkMessage::Word(BackWord::Report(_)) => {}
         }
     }
 
@@ -158,7 +165,7 @@ impl EntryNode {
                     }
                 }
                 Action::Forward { round, onions, .. } => {
-                    let batch = Payload::Link(LinkMessage::Batch(round, onions));
+                    let batch = Payload::Onward(LinkMessage::Batch(round, onions));
                     net.send(now, Node::Entry, Node::Hop(0), batch);
                 }
                 Action::Deliver { round, seats, replies, next } => {

@@ -1,21 +1,21 @@
-//! A hop in the simulation: the real book and the real round, on a played disk.
+//! A hop in the simulation: the real node and the real rounds, on a played disk.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use chacha20::ChaCha20Rng;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use talaria_deaddrop::{Tally, exchange};
+use talaria_mixnet::hop::HopLimits;
 use talaria_mixnet::hop::guard::{NotRecorded, RoundGuard, RoundLog};
-use talaria_mixnet::hop::keys::HopKeys;
-use talaria_mixnet::hop::{Hop, HopLimits};
-use talaria_mixnet::link::LinkMessage;
+use talaria_mixnet::hop::keys::{Carried, HopKeys};
+use talaria_mixnet::hop::node::{Duty, Node as HopMachine, NodeConfig};
+use talaria_mixnet::link::{BackWord, LinkMessage, OnwardWord};
 use talaria_mixnet::mix::noise::Noise;
 use talaria_mixnet::mix::noise::pairs::PairDistribution;
-use talaria_mixnet::round::{Round, Unmixed};
+use talaria_mixnet::round::{Mixed, Round, Unmixed};
 use talaria_mixnet::schedule::ScheduleConfig;
 use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::onion_key::detected_backend;
@@ -42,25 +42,27 @@ impl RoundLog for Disk {
 
 pub(super) struct HopNode {
     place: u8,
-    last: bool,
     identity: Arc<IdentitySecret>,
-    keys: HopKeys,
+    node: HopMachine<Disk, ()>,
     /// The keys of the hops after this one, in the last round that was begun.
     behind: Vec<OnionPublic>,
-    /// When the keys have to be looked at again.
-    advances_at: UnixMillis,
-    /// What the server before has been told of keys.
-    announced: Vec<EpochKeys>,
-    period_ms: NonZeroU64,
+    /// What is to be announced to the server before, and what it has been told of that.
+    announcements: Vec<EpochKeys>,
+    carried: Carried,
     disk: Disk,
-    book: Hop<Disk>,
     rng: ChaCha20Rng,
+    /// Rounds that are worked on, and until when.
+    working: BTreeMap<(UnixMillis, RoundNumber), Round<Mixed>>,
+    /// The most milliseconds that the work on a round takes.
+    pub(super) slowness_ms: u64,
+    slowness: ChaCha20Rng,
     /// None: it adds no noise.
     pub(super) noise: Option<PairDistribution>,
     pub(super) liar: Liar,
-    /// What is to be told to the server before this one.
-    lost: Vec<(RoundNumber, AbortReason)>,
     pub(super) runs: BTreeMap<RoundNumber, usize>,
+    /// The rounds in the order in which they were ready, and in that in which they left.
+    pub(super) ready: Vec<RoundNumber>,
+    pub(super) departed: Vec<RoundNumber>,
     pub(super) tallies: Vec<Tally>,
     /// The requests of every round, if they are to be kept.
     pub(super) requests: Option<Vec<Batch>>,
@@ -75,109 +77,129 @@ impl HopNode {
         let identity = Arc::new(own);
         Self {
             place,
-            last: usize::from(place) + 1 == network.hops().len(),
-            keys: HopKeys::new(identity.clone(), network, HopIndex(place)),
-            behind: Vec::new(),
+            node: machine(place, &identity, network, &disk),
             identity,
-            advances_at: UnixMillis(0),
-            announced: Vec::new(),
-            period_ms: network.period_ms,
-            book: book(place, network, &disk),
+            behind: Vec::new(),
+            announcements: Vec::new(),
+            carried: Carried::default(),
             disk,
             rng: ChaCha20Rng::seed_from_u64(seed),
+            working: BTreeMap::new(),
+            slowness_ms: 0,
+            slowness: ChaCha20Rng::seed_from_u64(seed.rotate_left(32)),
             noise: noise(place, network),
             liar: Liar::honest(!seed),
-            lost: Vec::new(),
             runs: BTreeMap::new(),
+            ready: Vec::new(),
+            departed: Vec::new(),
             tallies: Vec::new(),
             requests: None,
             altered: BTreeMap::new(),
         }
     }
 
+    /// Only the record of rounds survives; keys are in memory.
     pub(super) fn restart(&mut self, network: &Network) {
-        self.book = book(self.place, network, &self.disk);
-        // Keys are in memory only.
-        self.keys = HopKeys::new(self.identity.clone(), network, HopIndex(self.place));
-        self.advances_at = UnixMillis(0);
-        self.announced.clear();
-        self.lost.clear();
+        self.node = machine(self.place, &self.identity, network, &self.disk);
+        self.working.clear();
+        self.announcements.clear();
+        self.carried = Carried::default();
     }
 
     /// The server before has connected anew.
     pub(super) fn announce_again(&mut self) {
-        self.announced.clear();
+        self.carried = Carried::default();
     }
 
     /// The connection to the next hop broke.
     pub(super) fn link_lost(&mut self) {
-        for round in self.book.lost_all_away() {
-            self.lost.push((round, AbortReason::Unreachable));
-        }
+        self.node.handle_link_lost();
     }
 
-    pub(super) fn handle(
+    /// Something comes from the server before this one.
+    pub(super) fn handle_onward(
         &mut self,
         now: UnixMillis,
-        from: Node,
-        message: LinkMessage,
+        message: LinkMessage<OnwardWord>,
         net: &mut Net,
     ) {
-        let onward = from != Node::Hop(self.place + 1);
         match message {
-            LinkMessage::Batch(round, batch) if onward => {
-                if let Err(reason) = self.work(now, round, batch, net) {
-                    self.lost.push((round, reason));
-                }
+            LinkMessage::Batch(round, batch) => self.take_on(now, round, batch, net),
+            LinkMessage::Word(OnwardWord::Abort(round, _)) => {
+                self.node.lost(now, round, AbortReason::Unreachable);
             }
-            LinkMessage::Batch(round, replies) => {
-                if let Err(reason) = self.returned(now, round, replies, net) {
-                    self.lost.push((round, reason));
-                }
-            }
-            LinkMessage::Keys(keys) => {
-                let now = RoundNumber::at(now, self.period_ms);
-                self.keys.learn(keys, now).expect("honest hops announce what they may");
-            }
-            LinkMessage::Probe(_) | LinkMessage::Report(_) => {}
-            LinkMessage::Abort(round, reason) => {
-                if self.book.lost(round) {
-                    self.lost.push((round, reason));
-                }
-            }
+            // Nobody probes here.
+            LinkMessage::Word(OnwardWord::Probe(_)) => {}
         }
         self.flush(now, net);
     }
 
-    fn work(
+    /// Something comes from the next hop.
+    pub(super) fn handle_back(
         &mut self,
         now: UnixMillis,
-        number: RoundNumber,
-        batch: Batch,
+        message: LinkMessage<BackWord>,
         net: &mut Net,
-    ) -> Result<(), AbortReason> {
-        let keys = self.keys.begin(number).ok_or(AbortReason::NoKeys)?;
-        self.book.begin(BatchHead::of(number, &batch))?;
-        self.behind.clone_from(&keys.behind);
+    ) {
+        match message {
+            LinkMessage::Batch(round, replies) => {
+                let (replies, _) = self.lie(Moment::Returning, round, replies);
+                self.node.returned(round, replies);
+            }
+            LinkMessage::Word(BackWord::Keys(keys)) => {
+                self.node.learn(now, keys).expect("honest hops announce what they may");
+            }
+            LinkMessage::Word(BackWord::Abort(round, reason)) => self.node.lost(now, round, reason),
+            LinkMessage::Word(BackWord::Report(_)) => {}
+        }
+        self.flush(now, net);
+    }
+
+    fn take_on(&mut self, now: UnixMillis, number: RoundNumber, batch: Batch, net: &mut Net) {
+        let keys = match self.node.begin(BatchHead::of(number, &batch)) {
+            Ok(keys) => keys,
+            Err(reason) => return self.abort(now, number, reason, net),
+        };
+        self.behind = keys.behind;
         *self.runs.entry(number).or_default() += 1;
         let noise = self.make_noise(number);
-        let closed = Round::arrived(number, batch);
         let hop = HopIndex(self.place);
         let context = PeelContext::new(&keys.secret, &self.behind, number, hop);
-        let peeled = closed.peel(&context, noise, &mut self.rng);
-        let (onions, away) = peeled.mix().forward();
-        self.book.depart(now, away)?;
-        let (onions, late_ms) = self.lie(Moment::Onward, number, onions);
-        if !self.last {
-            self.send(now, late_ms, Node::Hop(self.place + 1), number, onions, net);
-            return Ok(());
+        let peeled = Round::arrived(number, batch).peel(&context, noise, &mut self.rng);
+        let takes_ms = match self.slowness_ms {
+            0 => 0,
+            most => self.slowness.random_range(0..=most),
+        };
+        self.working.insert((now.plus(takes_ms), number), peeled.mix());
+        self.finish_work(now);
+    }
+
+    /// Goes on with the rounds whose work has taken its time.
+    fn finish_work(&mut self, now: UnixMillis) {
+        while let Some(first) = self.working.first_entry().filter(|first| first.key().0 <= now) {
+            let mixed = first.remove();
+            self.ready.push(mixed.number());
+            if self.node.config().last {
+                let round = mixed.number();
+                let outcome = self.exchange(mixed);
+                self.node.end(now, round, outcome);
+            } else {
+                self.node.mixed(now, mixed);
+            }
         }
-        if let Some(requests) = &mut self.requests {
-            requests.push(onions.clone());
+    }
+
+    fn exchange(&mut self, mixed: Round<Mixed>) -> Result<Round<Unmixed>, AbortReason> {
+        let number = mixed.number();
+        let (requests, away) = mixed.forward();
+        let (requests, _) = self.lie(Moment::Onward, number, requests);
+        if let Some(kept) = &mut self.requests {
+            kept.push(requests.clone());
         }
-        let (replies, tally) = exchange(onions).map_err(|_| AbortReason::BadBatch)?;
+        let (replies, tally) = exchange(requests).map_err(|_| AbortReason::BadBatch)?;
         self.tallies.push(tally);
-        self.returned(now, number, replies, net)
+        let (replies, _) = self.lie(Moment::Returning, number, replies);
+        away.returned(replies).map_err(|_| AbortReason::WrongCount)
     }
 
     fn make_noise(&mut self, number: RoundNumber) -> Noise {
@@ -192,18 +214,37 @@ impl HopNode {
         self.liar.pass(moment, number, batch, &context)
     }
 
-    fn returned(
-        &mut self,
-        now: UnixMillis,
-        number: RoundNumber,
-        replies: Batch,
-        net: &mut Net,
-    ) -> Result<(), AbortReason> {
-        let (replies, _) = self.lie(Moment::Returning, number, replies);
-        if let Some(unmixed) = self.book.returned(number, replies)? {
-            self.answer(now, unmixed, net);
+    pub(super) fn handle_timeout(&mut self, now: UnixMillis, net: &mut Net) {
+        self.node.handle_timeout(now, &mut self.rng);
+        self.finish_work(now);
+        self.flush(now, net);
+    }
+
+    pub(super) fn poll_timeout(&self) -> UnixMillis {
+        let node = self.node.poll_timeout();
+        self.working.keys().next().map_or(node, |(until, _)| node.min(*until))
+    }
+
+    /// Does what the node wants done.
+    pub(super) fn flush(&mut self, now: UnixMillis, net: &mut Net) {
+        while let Some(duty) = self.node.poll_duty() {
+            match duty {
+                Duty::Depart(round, onions) => self.depart(now, round, onions, net),
+                Duty::Over(_, Ok(unmixed)) => self.answer(now, unmixed, net),
+                Duty::Over(round, Err(reason)) => self.abort(now, round, reason, net),
+                Duty::Announce(keys) => self.announcements = keys,
+            }
         }
-        Ok(())
+        for keys in self.carried.take_news(self.announcements.clone()) {
+            self.say(now, BackWord::Keys(keys), net);
+        }
+    }
+
+    fn depart(&mut self, now: UnixMillis, round: RoundNumber, onions: Batch, net: &mut Net) {
+        self.departed.push(round);
+        let (onions, late_ms) = self.lie(Moment::Onward, round, onions);
+        let onions = Payload::Onward(LinkMessage::Batch(round, onions));
+        self.send(now, late_ms, Node::Hop(self.place + 1), onions, net);
     }
 
     fn answer(&mut self, now: UnixMillis, unmixed: Round<Unmixed>, net: &mut Net) {
@@ -211,55 +252,25 @@ impl HopNode {
         self.altered.insert(number, unmixed.altered_noise());
         let replies = unmixed.seal(&mut self.rng).into_replies();
         let (replies, late_ms) = self.lie(Moment::Back, number, replies);
-        self.send(now, late_ms, self.before(), number, replies, net);
+        let replies = Payload::Back(LinkMessage::Batch(number, replies));
+        self.send(now, late_ms, self.before(), replies, net);
+    }
+
+    fn abort(&self, now: UnixMillis, round: RoundNumber, reason: AbortReason, net: &mut Net) {
+        self.say(now, BackWord::Abort(round, reason), net);
+    }
+
+    fn say(&self, now: UnixMillis, word: BackWord, net: &mut Net) {
+        self.send(now, 0, self.before(), Payload::Back(LinkMessage::Word(word)), net);
     }
 
     /// What is late does not hold up what is sent after it.
-    fn send(
-        &self,
-        now: UnixMillis,
-        late_ms: u64,
-        to: Node,
-        number: RoundNumber,
-        batch: Batch,
-        net: &mut Net,
-    ) {
-        let (from, payload) =
-            (Node::Hop(self.place), Payload::Link(LinkMessage::Batch(number, batch)));
+    fn send(&self, now: UnixMillis, late_ms: u64, to: Node, payload: Payload, net: &mut Net) {
+        let from = Node::Hop(self.place);
         if late_ms == 0 {
             net.send(now, from, to, payload);
         } else {
             net.schedule(now.plus(late_ms), Event::Arrives(Envelope { from, to, payload }));
-        }
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: UnixMillis, net: &mut Net) {
-        for round in self.book.handle_timeout(now) {
-            self.lost.push((round, AbortReason::TooSlow));
-        }
-        self.flush(now, net);
-    }
-
-    pub(super) fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.book.poll_timeout().into_iter().chain([self.advances_at]).min()
-    }
-
-    pub(super) fn flush(&mut self, now: UnixMillis, net: &mut Net) {
-        let before = self.before();
-        if self.advances_at <= now {
-            let round = RoundNumber::at(now, self.period_ms);
-            self.keys.advance(round, &mut self.rng);
-            self.advances_at = self.keys.next_advance(round).starts_at(self.period_ms);
-        }
-        let announcements = self.keys.announcements();
-        for keys in announcements.iter().filter(|keys| !self.announced.contains(keys)) {
-            let message = Payload::Link(LinkMessage::Keys(keys.clone()));
-            net.send(now, Node::Hop(self.place), before, message);
-        }
-        self.announced = announcements;
-        for (round, reason) in self.lost.drain(..) {
-            let abort = Payload::Link(LinkMessage::Abort(round, reason));
-            net.send(now, Node::Hop(self.place), before, abort);
         }
     }
 
@@ -282,13 +293,22 @@ fn noise(place: u8, network: &Network) -> Option<PairDistribution> {
     })
 }
 
-fn book(place: u8, network: &Network, disk: &Disk) -> Hop<Disk> {
+fn machine(
+    place: u8,
+    identity: &Arc<IdentitySecret>,
+    network: &Network,
+    disk: &Disk,
+) -> HopMachine<Disk, ()> {
     let schedule = ScheduleConfig::for_period(network.period_ms);
     let limits = HopLimits {
         max_slots: 10_000,
         max_rounds: schedule.max_rounds,
         patience_ms: schedule.patience_ms,
     };
-    let guard = RoundGuard::new(disk.0.get(), disk.clone());
-    Hop::new(HopIndex(place), network.shape(), limits, guard)
+    let place = HopIndex(place);
+    HopMachine::new(
+        NodeConfig::of(network, place, limits),
+        HopKeys::new(identity.clone(), network, place),
+        RoundGuard::new(disk.0.get(), disk.clone()),
+    )
 }

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use chacha20::ChaCha20Rng;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
-use talaria_mixnet::link::LinkMessage;
 use talaria_mixnet::mix::noise::Noise;
 use talaria_wire::frame::{HEADER_LEN, Kind, SUBMISSION_HEAD_LEN};
 use talaria_wire::onion::SealContext;
@@ -216,7 +215,8 @@ pub fn removal(
             }
             Fate::Pass
         }
-        (Payload::Link(LinkMessage::Batch(round, batch)), Node::Entry, Node::Hop(0)) => {
+        (payload, Node::Entry, Node::Hop(0)) => {
+            let Some((_, batch)) = payload.batch() else { return Fate::Pass };
             let mut batch = batch.clone();
             let len = batch.slot_len();
             let wanted: Vec<&[u8]> = chosen
@@ -228,7 +228,7 @@ pub fn removal(
                     rng.fill(slot);
                 }
             }
-            Fate::Replace(Payload::Link(LinkMessage::Batch(*round, batch)))
+            envelope.replaced_by(batch)
         }
         _ => Fate::Pass,
     }

@@ -224,6 +224,19 @@ impl World {
         self.clients[client].silent = silent;
     }
 
+    /// The work of the hop in `place` on a round takes up to `ms` milliseconds from now on.
+    pub fn slow_down(&mut self, place: u8, ms: u64) {
+        self.hops[usize::from(place)].slowness_ms = ms;
+    }
+
+    /// The rounds at the hop in `place` in the order in which they were ready to leave, and in that
+    /// in which they left.
+    #[must_use]
+    pub fn order(&self, place: u8) -> (&[Round], &[Round]) {
+        let hop = &self.hops[usize::from(place)];
+        (&hop.ready, &hop.departed)
+    }
+
     /// Lets `ms` milliseconds pass.
     pub fn run_for(&mut self, ms: u64) {
         let end = self.now.plus(ms);
@@ -328,7 +341,7 @@ impl World {
     }
 
     fn next_time(&self) -> Option<UnixMillis> {
-        let hops = self.hops.iter().filter_map(HopNode::poll_timeout);
+        let hops = self.hops.iter().map(HopNode::poll_timeout);
         let clients = self.clients.iter().filter_map(ClientNode::poll_timeout);
         let timers = self.entry.poll_timeout().into_iter().chain(hops).chain(clients).min();
         // A deadline that has passed is due now.
@@ -366,12 +379,16 @@ impl World {
                 self.break_off_unless(goes_on, client);
                 self.act(client);
             }
-            (Node::Entry, _, Payload::Link(message)) => {
+            (Node::Entry, _, Payload::Back(message)) => {
                 self.entry.handle_link(self.now, message, &mut self.net);
             }
-            (Node::Hop(place), from, Payload::Link(message)) => {
+            (Node::Hop(place), _, Payload::Onward(message)) => {
                 let hop = &mut self.hops[usize::from(place)];
-                hop.handle(self.now, from, message, &mut self.net);
+                hop.handle_onward(self.now, message, &mut self.net);
+            }
+            (Node::Hop(place), _, Payload::Back(message)) => {
+                let hop = &mut self.hops[usize::from(place)];
+                hop.handle_back(self.now, message, &mut self.net);
             }
             _ => {}
         }

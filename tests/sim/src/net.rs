@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chacha20::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
-use talaria_mixnet::link::LinkMessage;
+use talaria_mixnet::link::{BackWord, LinkMessage, OnwardWord, Word as _};
 use talaria_wire::frame::{BATCH_HEAD_LEN, CHUNK_LEN, HEADER_LEN, Kind};
-use talaria_wire::{Batch, UnixMillis};
+use talaria_wire::{Batch, Round, UnixMillis};
 
 use super::observer::Observation;
 
@@ -22,27 +22,37 @@ pub enum Node {
 }
 
 /// What travels.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Payload {
     /// A whole frame between a client and the entry.
     Frame(Vec<u8>),
-    /// A message on a link between servers.
-    Link(LinkMessage),
+    /// A message on a link between servers, away from the clients.
+    Onward(LinkMessage<OnwardWord>),
+    /// A message on a link between servers, towards the clients.
+    Back(LinkMessage<BackWord>),
 }
 
 impl Payload {
+    /// The batch that it is, if it is one.
+    #[must_use]
+    pub fn batch(&self) -> Option<(Round, &Batch)> {
+        match self {
+            Self::Onward(LinkMessage::Batch(round, batch))
+            | Self::Back(LinkMessage::Batch(round, batch)) => Some((*round, batch)),
+            _ => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Frame(frame) => frame.len(),
-            Self::Link(LinkMessage::Batch(_, batch)) => {
+            Self::Onward(LinkMessage::Word(word)) => word.to_frame().len(),
+            Self::Back(LinkMessage::Word(word)) => word.to_frame().len(),
+            Self::Onward(LinkMessage::Batch(_, batch))
+            | Self::Back(LinkMessage::Batch(_, batch)) => {
                 let body = batch.as_bytes().len();
                 2 * HEADER_LEN + BATCH_HEAD_LEN + body + body.div_ceil(CHUNK_LEN) * HEADER_LEN
             }
-            // Nobody probes here.
-            Self::Link(LinkMessage::Abort(..) | LinkMessage::Probe(_) | LinkMessage::Report(_)) => {
-                HEADER_LEN
-            }
-            Self::Link(LinkMessage::Keys(keys)) => keys.to_frame().len(),
         }
     }
 
@@ -50,24 +60,7 @@ impl Payload {
     fn is_keys(&self) -> bool {
         match self {
             Self::Frame(frame) => frame.first() == Some(&(Kind::EpochKeys as u8)),
-            Self::Link(message) => matches!(message, LinkMessage::Keys(_)),
-        }
-    }
-
-    fn copy(&self) -> Self {
-        match self {
-            Self::Frame(frame) => Self::Frame(frame.clone()),
-            Self::Link(LinkMessage::Batch(round, batch)) => {
-                Self::Link(LinkMessage::Batch(*round, batch.clone()))
-            }
-            Self::Link(LinkMessage::Abort(round, reason)) => {
-                Self::Link(LinkMessage::Abort(*round, *reason))
-            }
-            Self::Link(LinkMessage::Keys(keys)) => Self::Link(LinkMessage::Keys(keys.clone())),
-            Self::Link(LinkMessage::Probe(id)) => Self::Link(LinkMessage::Probe(*id)),
-            Self::Link(LinkMessage::Report(status)) => {
-                Self::Link(LinkMessage::Report(status.clone()))
-            }
+            _ => matches!(self, Self::Back(LinkMessage::Word(BackWord::Keys(_)))),
         }
     }
 }
@@ -87,10 +80,21 @@ impl Envelope {
     /// The batch that it carries, if it does.
     #[must_use]
     pub fn batch(&self) -> Option<&Batch> {
-        match &self.payload {
-            Payload::Link(LinkMessage::Batch(_, batch)) => Some(batch),
-            _ => None,
-        }
+        self.payload.batch().map(|(_, batch)| batch)
+    }
+
+    /// What arrives if `batch` takes the place of the one that it carries.
+    #[must_use]
+    pub fn replaced_by(&self, batch: Batch) -> Fate {
+        Fate::Replace(match &self.payload {
+            Payload::Onward(LinkMessage::Batch(round, _)) => {
+                Payload::Onward(LinkMessage::Batch(*round, batch))
+            }
+            Payload::Back(LinkMessage::Batch(round, _)) => {
+                Payload::Back(LinkMessage::Batch(*round, batch))
+            }
+            other => other.clone(),
+        })
     }
 }
 
@@ -162,7 +166,7 @@ impl Net {
             Fate::Lose => {}
             Fate::Delay(ms) => self.schedule(arrives.plus(ms), Event::Arrives(envelope)),
             Fate::Duplicate => {
-                let copy = Envelope { from, to, payload: envelope.payload.copy() };
+                let copy = Envelope { from, to, payload: envelope.payload.clone() };
                 self.arrive_in_order(arrives, envelope);
                 self.arrive_in_order(arrives, copy);
             }

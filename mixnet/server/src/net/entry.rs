@@ -35,7 +35,7 @@ use follower::FollowerConfig;
 use talaria_mixnet::entry::admission::Seats;
 use talaria_mixnet::entry::members::Members;
 use talaria_mixnet::entry::{Action, Entry, EntryConfig, Upcoming};
-use talaria_mixnet::link::LinkMessage;
+use talaria_mixnet::link::{BackWord, LinkMessage};
 
 /// News that a client may be behind before it is cut off.
 const MAX_BEHIND: usize = 64;
@@ -327,22 +327,18 @@ impl Rounds {
         }
     }
 
-    fn handle_event(&mut self, event: LinkEvent) {
-        if let LinkEvent::Message(LinkMessage::Keys(keys)) = event {
-            return self.learn(keys);
-        }
-        let mut entry = self.door.entry();
+    fn handle_event(&self, event: LinkEvent) {
         match event {
             LinkEvent::Message(LinkMessage::Batch(round, replies)) => {
-                entry.handle_returned(round, replies);
+                self.door.entry().handle_returned(round, replies);
             }
-            LinkEvent::Message(LinkMessage::Abort(round, reason)) => {
-                entry.handle_lost(round, reason);
+            LinkEvent::Message(LinkMessage::Word(BackWord::Abort(round, reason))) => {
+                self.door.entry().handle_lost(round, reason);
             }
-            LinkEvent::Message(LinkMessage::Keys(_)) => {}
+            LinkEvent::Message(LinkMessage::Word(BackWord::Keys(keys))) => self.learn(keys),
             // A running entry asks nobody; probes have connections of their own.
-            LinkEvent::Message(LinkMessage::Probe(_) | LinkMessage::Report(_)) => {}
-            LinkEvent::Down => entry.handle_link_lost(),
+            LinkEvent::Message(LinkMessage::Word(BackWord::Report(_))) => {}
+            LinkEvent::Down => self.door.entry().handle_link_lost(),
         }
     }
 }

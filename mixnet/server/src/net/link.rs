@@ -9,10 +9,7 @@ mod onward;
 
 use std::io;
 
-use talaria_mixnet::link::LinkMessage;
-use talaria_wire::Round;
-use talaria_wire::control::Control;
-use talaria_wire::epoch::EpochKeys;
+use talaria_mixnet::link::{LinkMessage, Malformed, Word};
 use talaria_wire::frame::Kind;
 use talaria_wire::link::{Assembly, BatchHead, Inlet, LinkError, chunks};
 use thiserror::Error;
@@ -49,8 +46,8 @@ pub enum BrokenLink {
     #[error(transparent)]
     Link(#[from] LinkError),
     /// A frame could not be understood.
-    #[error("the peer sent a frame that cannot be understood")]
-    Malformed,
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// Nothing could be written.
     #[error("the connection broke: {0}")]
     Write(#[source] io::Error),
@@ -65,21 +62,12 @@ pub enum BrokenLink {
 /// An I/O error, also when the peer reads too slowly.
 pub async fn write_message(
     writer: &mut (impl AsyncWrite + Unpin),
-    message: &LinkMessage,
+    message: &LinkMessage<impl Word>,
 ) -> io::Result<()> {
+    write(writer, &message.to_frame()).await?;
     match message {
-        LinkMessage::Batch(round, batch) => {
-            write(writer, &BatchHead::of(*round, batch).to_frame()).await?;
-            write_slots(writer, batch.as_bytes()).await
-        }
-        LinkMessage::Abort(round, reason) => {
-            write(writer, &Control::Abort { round: round.0, reason: *reason }.to_frame()).await
-        }
-        LinkMessage::Keys(keys) => write(writer, &keys.to_frame()).await,
-        LinkMessage::Probe(id) => write(writer, &Control::Probe { id: *id }.to_frame()).await,
-        LinkMessage::Report(status) => {
-            write(writer, &Control::Report(status.clone()).to_frame()).await
-        }
+        LinkMessage::Batch(_, batch) => write_slots(writer, batch.as_bytes()).await,
+        LinkMessage::Word(_) => Ok(()),
     }
 }
 
@@ -96,37 +84,29 @@ pub async fn write_slots(writer: &mut (impl AsyncWrite + Unpin), slots: &[u8]) -
 
 /// What one frame brings.
 #[derive(Debug)]
-pub enum Incoming<'a> {
+pub enum Incoming<'a, W> {
     /// A batch begins.
     Head(BatchHead),
     /// The next bytes of the batch that began.
     Chunk(&'a [u8]),
     /// Something else than a batch.
-    Message(LinkMessage),
+    Word(W),
+    /// Something that means nothing in this direction.
+    Ignored,
 }
 
 /// The next frame of a link that has been greeted.
 ///
 /// # Errors
 /// [`BrokenLink`], after which the connection is of no more use.
-pub async fn read_incoming<R: AsyncRead + Unpin>(
+pub async fn read_incoming<R: AsyncRead + Unpin, W: Word>(
     frames: &mut FrameReader<R>,
-) -> Result<Incoming<'_>, BrokenLink> {
-    let malformed = |_| BrokenLink::Malformed;
-    let message = match frames.next().await? {
-        (Kind::BatchHead, body) => {
-            return Ok(Incoming::Head(BatchHead::decode(body).map_err(malformed)?));
-        }
-        (Kind::Chunk, body) => return Ok(Incoming::Chunk(body)),
-        (Kind::EpochKeys, body) => LinkMessage::Keys(EpochKeys::decode(body).map_err(malformed)?),
-        (_, body) => match Control::decode(body).map_err(|_| BrokenLink::Malformed)? {
-            Control::Abort { round, reason } => LinkMessage::Abort(Round(round), reason),
-            Control::Probe { id } => LinkMessage::Probe(id),
-            Control::Report(status) => LinkMessage::Report(status),
-            _ => return Err(BrokenLink::Malformed),
-        },
-    };
-    Ok(Incoming::Message(message))
+) -> Result<Incoming<'_, W>, BrokenLink> {
+    Ok(match frames.next().await? {
+        (Kind::BatchHead, body) => Incoming::Head(BatchHead::decode(body).map_err(|_| Malformed)?),
+        (Kind::Chunk, body) => Incoming::Chunk(body),
+        (kind, body) => W::parse(kind, body)?.map_or(Incoming::Ignored, Incoming::Word),
+    })
 }
 
 /// Reads messages from a link that has been greeted, batches as a whole.
@@ -146,12 +126,13 @@ impl<R: AsyncRead + Unpin> LinkReader<R> {
     ///
     /// # Errors
     /// [`BrokenLink`], after which the connection is of no more use.
-    pub async fn next(&mut self) -> Result<LinkMessage, BrokenLink> {
+    pub async fn next<W: Word>(&mut self) -> Result<LinkMessage<W>, BrokenLink> {
         loop {
             let whole = match read_incoming(&mut self.frames).await? {
                 Incoming::Head(head) => self.assembly.head(head)?,
                 Incoming::Chunk(bytes) => self.assembly.chunk(bytes)?,
-                Incoming::Message(message) => return Ok(message),
+                Incoming::Word(word) => return Ok(LinkMessage::Word(word)),
+                Incoming::Ignored => None,
             };
             if let Some((round, batch)) = whole {
                 return Ok(LinkMessage::Batch(round, batch));

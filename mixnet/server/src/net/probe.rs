@@ -17,7 +17,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use super::link::{BrokenLink, Connected, LinkReader, OnwardConfig, connect, dial, write_message};
 use super::link::{shown_key, state_of};
 use super::tls;
-use talaria_mixnet::link::LinkMessage;
+use talaria_mixnet::link::{BackWord, LinkMessage, OnwardWord};
 use talaria_mixnet::probe::diagnosis::{Check, Server, Sight};
 use talaria_mixnet::probe::{Relay, micros};
 
@@ -66,9 +66,11 @@ async fn ask(
     let id = rand::rng().random();
     let (started, mut relay) = (Instant::now(), Relay::before(first));
     relay.begin(Duration::ZERO, id, ());
-    write_message(&mut writer, &LinkMessage::Probe(id)).await.map_err(BrokenLink::Write)?;
+    write_message(&mut writer, &LinkMessage::Word(OnwardWord::Probe(id)))
+        .await
+        .map_err(BrokenLink::Write)?;
     while reports.len() < hops && reports.last().is_none_or(|last| last.link == LinkState::Up) {
-        if let LinkMessage::Report(status) = reader.next().await?
+        if let LinkMessage::Word(BackWord::Report(status)) = reader.next().await?
             && let Some(((), status)) = relay.reported(started.elapsed(), status)
         {
             reports.push(status);

@@ -16,6 +16,7 @@ use crate::net::hop::HopConfig;
 use crate::net::tls;
 use talaria_mixnet::hop::HopLimits;
 use talaria_mixnet::hop::keys::HopKeys;
+use talaria_mixnet::hop::node::NodeConfig;
 use talaria_mixnet::mix::noise::NoiseSource;
 use talaria_mixnet::mix::noise::pairs::{BadNoise, PairDistribution};
 use talaria_mixnet::schedule::ScheduleConfig;
@@ -36,15 +37,15 @@ pub(super) fn hop_role(
     let onward = next.map(|next| onward(&own, next, next_place, network, limits)).transpose()?;
     let schedule = ScheduleConfig::for_period(network.period_ms);
     Ok(HopConfig {
-        place,
-        shape: network.shape(),
-        network: network.version(),
-        limits: HopLimits {
-            max_slots: limits.max_onions,
-            max_rounds: schedule.max_rounds,
-            patience_ms: schedule.patience_ms,
-        },
-        period_ms: network.period_ms,
+        node: NodeConfig::of(
+            network,
+            place,
+            HopLimits {
+                max_slots: limits.max_onions,
+                max_rounds: schedule.max_rounds,
+                patience_ms: schedule.patience_ms,
+            },
+        ),
         noise: NoiseSource::new(next_place, distribution(network, next.is_some())?),
         tls: Arc::new(tls::link_server_config(&own, before(place, network))?),
         onward,

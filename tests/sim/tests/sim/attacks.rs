@@ -6,10 +6,9 @@ use std::rc::Rc;
 
 use chacha20::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
-use talaria_mixnet::link::LinkMessage;
 use talaria_mixnet::mix::noise::Noise;
 use talaria_sim::liar::{Lie, Manner, Moment, removal};
-use talaria_sim::net::{Fate, Node, Payload};
+use talaria_sim::net::{Fate, Node};
 use talaria_sim::{Setting, World, each_seed};
 use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::onion_key::detected_backend;
@@ -219,12 +218,10 @@ fn with_extra(seed: u64, honest: u8, extra: impl FnOnce(&World) -> Extra) -> Out
     let before = honest.checked_sub(1).map_or(Node::Entry, Node::Hop);
     let [own, behind] = [honest, honest + 1].map(Node::Hop);
     world.fault(move |envelope, _| {
-        let Payload::Link(LinkMessage::Batch(round, batch)) = &envelope.payload else {
-            return Fate::Pass;
-        };
+        let Some((round, batch)) = envelope.payload.batch() else { return Fate::Pass };
         let mut batch = batch.clone();
         if (envelope.from, envelope.to) == (before, own) {
-            for onion in extra(*round, &batch.clone()) {
+            for onion in extra(round, &batch.clone()) {
                 batch.push(&onion).expect("one onion");
                 counted.set(counted.get() + 1);
             }
@@ -233,7 +230,7 @@ fn with_extra(seed: u64, honest: u8, extra: impl FnOnce(&World) -> Extra) -> Out
         } else if (envelope.from, envelope.to) == (own, behind) {
             leaving.borrow_mut().push(batch.len());
         }
-        Fate::Replace(Payload::Link(LinkMessage::Batch(*round, batch)))
+        envelope.replaced_by(batch)
     });
     world.run_for(8_000);
     Outcome { world, added: added.get(), left }

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 
 use talaria_client::BudgetStage;
 use talaria_client::conversation::budget::Ended;
-use talaria_mixnet::link::LinkMessage;
 use talaria_privacy::lane;
 use talaria_sim::net::{Envelope, Fate, Node, Payload};
 use talaria_sim::observer::Observation;
@@ -38,16 +37,16 @@ fn removing(every: u64, victims: &'static [(usize, usize)]) -> impl FnMut(&Envel
             }
             Fate::Pass
         }
-        (Payload::Link(LinkMessage::Batch(round, batch)), Node::Entry, Node::Hop(0))
-            if round.0.is_multiple_of(every) =>
-        {
+        (payload, Node::Entry, Node::Hop(0)) => {
+            let batch = payload.batch().filter(|(round, _)| round.0.is_multiple_of(every));
+            let Some((_, batch)) = batch else { return Fate::Pass };
             let mut batch = batch.clone();
             for slot in 0..batch.len() {
                 if wanted.contains(batch.slot(slot)) {
                     batch.slot_mut(slot).fill(0);
                 }
             }
-            Fate::Replace(Payload::Link(LinkMessage::Batch(*round, batch)))
+            envelope.replaced_by(batch)
         }
         _ => Fate::Pass,
     }

@@ -2,7 +2,6 @@
 //! delivered is missing, nothing comes twice or to the wrong person, and rounds go on.
 
 use rand::RngExt;
-use talaria_mixnet::link::LinkMessage;
 use talaria_sim::net::{Envelope, Fate, Node, Payload};
 use talaria_sim::{Setting, World, each_seed};
 use talaria_wire::Batch;
@@ -75,7 +74,7 @@ fn truncated() {
                 let cut = frame[..dice as usize % frame.len()].to_vec();
                 Some(Fate::Replace(Payload::Frame(cut)))
             }
-            Payload::Link(_) => None,
+            _ => None,
         });
     });
 }
@@ -100,7 +99,7 @@ fn altered() {
                 frame[at] ^= 1 << (dice % 8);
                 Some(Fate::Replace(Payload::Frame(frame)))
             }
-            Payload::Link(_) => None,
+            _ => None,
         });
     });
 }
@@ -113,12 +112,9 @@ fn lying_hop(
     lie: impl Fn(Batch, u32) -> Batch + 'static,
 ) -> World {
     let before = place.checked_sub(1).map_or(Node::Entry, Node::Hop);
-    chat_under(seed, one_in, move |envelope, dice| match &envelope.payload {
-        Payload::Link(LinkMessage::Batch(round, batch))
-            if envelope.from == Node::Hop(place) && envelope.to == before =>
-        {
-            let batch = lie(batch.clone(), dice);
-            Some(Fate::Replace(Payload::Link(LinkMessage::Batch(*round, batch))))
+    chat_under(seed, one_in, move |envelope, dice| match envelope.batch() {
+        Some(batch) if envelope.from == Node::Hop(place) && envelope.to == before => {
+            Some(envelope.replaced_by(lie(batch.clone(), dice)))
         }
         _ => None,
     })
@@ -173,14 +169,12 @@ fn a_hop_swaps_replies() {
 #[test]
 fn a_hop_alters_onions() {
     each_seed(2, |seed| {
-        chat_under(seed, 3, |envelope, dice| match &envelope.payload {
-            Payload::Link(LinkMessage::Batch(round, batch))
-                if envelope.to == Node::Hop(1) && !batch.is_empty() =>
-            {
+        chat_under(seed, 3, |envelope, dice| match envelope.batch() {
+            Some(batch) if envelope.to == Node::Hop(1) && !batch.is_empty() => {
                 let mut batch = batch.clone();
                 let len = batch.as_bytes().len();
                 batch.as_bytes_mut()[dice as usize % len] ^= 1;
-                Some(Fate::Replace(Payload::Link(LinkMessage::Batch(*round, batch))))
+                Some(envelope.replaced_by(batch))
             }
             _ => None,
         });
@@ -190,14 +184,12 @@ fn a_hop_alters_onions() {
 #[test]
 fn idle_pairs_notice_who_is_removed() {
     let mut world = World::new(Setting::new(1, 4));
-    world.fault(|envelope, _| match &envelope.payload {
+    world.fault(|envelope, _| match envelope.batch() {
         // The first hop is the attacker's: it drops the first onion that it sends on.
-        Payload::Link(LinkMessage::Batch(round, batch))
-            if envelope.to == Node::Hop(1) && !batch.is_empty() =>
-        {
+        Some(batch) if envelope.to == Node::Hop(1) && !batch.is_empty() => {
             let mut batch = batch.clone();
             batch.slot_mut(0).fill(0);
-            Fate::Replace(Payload::Link(LinkMessage::Batch(*round, batch)))
+            envelope.replaced_by(batch)
         }
         _ => Fate::Pass,
     });

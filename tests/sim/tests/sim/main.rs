@@ -6,6 +6,7 @@ mod attacks;
 mod budget;
 mod faults;
 mod noise;
+mod order;
 mod privacy_budget;
 mod restarts;
 mod rogue_clients;

@@ -5,10 +5,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use talaria_mixnet::link::LinkMessage;
 use talaria_privacy::lane::is_charged;
 use talaria_sim::liar::removal;
-use talaria_sim::net::{Fate, Node, Payload};
+use talaria_sim::net::{Fate, Node};
 use talaria_sim::statistics::differ;
 use talaria_sim::{Setting, World, each_seed};
 use talaria_wire::Batch;
@@ -33,7 +32,7 @@ fn view(mut world: World, ms: u64) -> View {
     let (out, back) = (Rc::clone(&onions), Rc::clone(&replies));
     world.keep_requests();
     world.fault(move |envelope, _| {
-        if let Payload::Link(LinkMessage::Batch(_, batch)) = &envelope.payload {
+        if let Some(batch) = envelope.batch() {
             let slots = batch.slots().map(<[u8]>::to_vec);
             match (envelope.from, envelope.to) {
                 (Node::Hop(0), Node::Hop(1)) => out.borrow_mut().extend(slots),

@@ -2,8 +2,7 @@
 
 use chacha20::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
-use talaria_mixnet::link::LinkMessage;
-use talaria_sim::net::{Fate, Node, Payload};
+use talaria_sim::net::{Fate, Node};
 use talaria_sim::{Setting, World, each_seed};
 
 fn talking(seed: u64, lines: usize) -> World {
@@ -46,8 +45,8 @@ fn a_hop_restarts_in_the_middle_of_a_round() {
 #[test]
 fn a_round_that_is_asked_for_twice_is_refused() {
     let mut world = talking(1, 20);
-    world.fault(|envelope, _| match (&envelope.payload, envelope.to) {
-        (Payload::Link(LinkMessage::Batch(..)), Node::Hop(_)) => Fate::Duplicate,
+    world.fault(|envelope, _| match (envelope.batch(), envelope.to) {
+        (Some(_), Node::Hop(_)) => Fate::Duplicate,
         _ => Fate::Pass,
     });
     world.run_for(20_000);
@@ -63,8 +62,8 @@ fn a_round_is_refused_also_by_a_hop_that_has_just_restarted() {
     // The batch of a round is kept back, its copy runs, the hop restarts, the batch arrives.
     let mut world = talking(2, 10);
     let mut copied = false;
-    world.fault(move |envelope, _| match (&envelope.payload, envelope.to) {
-        (Payload::Link(LinkMessage::Batch(..)), Node::Hop(0)) if !copied => {
+    world.fault(move |envelope, _| match (envelope.batch(), envelope.to) {
+        (Some(_), Node::Hop(0)) if !copied => {
             copied = true;
             Fate::Duplicate
         }

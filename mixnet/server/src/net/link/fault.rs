@@ -29,7 +29,7 @@ pub(in crate::net) fn state_of(error: &BrokenLink) -> LinkState {
             GreetingError::Control(_) | GreetingError::Unexpected(_) | GreetingError::Version(_),
         )
         | BrokenLink::Link(_)
-        | BrokenLink::Malformed => LinkState::Malformed,
+        | BrokenLink::Malformed(_) => LinkState::Malformed,
         BrokenLink::Ended => LinkState::Broken,
     }
 }

@@ -22,7 +22,7 @@ use super::super::greeting::{GreetingError, read_control};
 use super::super::{HANDSHAKE, tls};
 use super::fault::state_of;
 use super::{BrokenLink, LinkReader, write_message};
-use talaria_mixnet::link::LinkMessage;
+use talaria_mixnet::link::{BackWord, LinkMessage, OnwardWord};
 
 /// Batches that wait to be written to one link.
 const QUEUE: usize = 8;
@@ -35,7 +35,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub enum LinkEvent {
     /// The next hop said something.
-    Message(LinkMessage),
+    Message(LinkMessage<BackWord>),
     /// The link broke: nothing that is away will come back.
     Down,
 }
@@ -179,8 +179,8 @@ async fn refuse_for(
 }
 
 async fn refuse(round: Round, events: &mpsc::Sender<LinkEvent>) -> Result<(), BrokenLink> {
-    let abort = LinkMessage::Abort(round, AbortReason::Unreachable);
-    events.send(LinkEvent::Message(abort)).await.map_err(|_| BrokenLink::Ended)
+    let abort = BackWord::Abort(round, AbortReason::Unreachable);
+    events.send(LinkEvent::Message(LinkMessage::Word(abort))).await.map_err(|_| BrokenLink::Ended)
 }
 
 type Stream = tokio_rustls::client::TlsStream<TcpStream>;
@@ -249,7 +249,7 @@ async fn serve(
                     let (round, batch) = batch.ok_or(BrokenLink::Ended)?;
                     LinkMessage::Batch(round, batch)
                 }
-                Some(id) = probes.recv() => LinkMessage::Probe(id),
+                Some(id) = probes.recv() => LinkMessage::Word(OnwardWord::Probe(id)),
             };
             write_message(&mut writer, &message).await.map_err(BrokenLink::Write)?;
         }
