@@ -7,7 +7,9 @@
 //! older.
 
 pub mod admission;
+pub mod gate;
 pub mod members;
+pub mod visit;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -52,6 +54,8 @@ pub enum Action {
         onions: Batch,
         /// How many clients submitted.
         clients: usize,
+        /// How many were connected when it closed.
+        connected: usize,
     },
     /// Tell the clients of a round how it ended.
     Deliver {
@@ -351,9 +355,10 @@ impl Entry {
             }
         }
         let (closed, seats) = admission.close();
-        let clients = seats.len();
+        let (clients, connected) = (seats.len(), self.clients.len());
         self.waiting.insert(round, seats);
-        self.actions.push_back(Action::Forward { round, onions: closed.into_batch(), clients });
+        let onions = closed.into_batch();
+        self.actions.push_back(Action::Forward { round, onions, clients, connected });
     }
 
     fn close_if_complete(&mut self, now: UnixMillis) {

@@ -31,7 +31,7 @@ fn actions(entry: &mut Entry) -> Vec<String> {
     std::iter::from_fn(|| entry.poll_action())
         .map(|action| match action {
             Action::Announce { round, .. } => format!("announce {round}"),
-            Action::Forward { round, onions, clients } => {
+            Action::Forward { round, onions, clients, .. } => {
                 format!("forward {round}: {} of {clients}", onions.len())
             }
             Action::Deliver { round, seats, replies, .. } => match replies {
@@ -296,7 +296,7 @@ impl Model {
         while let Some(action) = entry.poll_action() {
             match action {
                 Action::Announce { round, .. } => self.open = round.0,
-                Action::Forward { round, clients, onions } => {
+                Action::Forward { round, clients, onions, .. } => {
                     let of_round = self.submitted.iter().filter(|(of, _)| *of == round.0).count();
                     assert_eq!((clients, onions.len()), (of_round, 2 * of_round));
                     self.sent.push(round);

@@ -3,12 +3,15 @@
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use talaria_client::{
-    Action, BudgetStage, Change, Client, Contact, ConversationState, Counters, Identity, Notice,
+    Action, BudgetStage, Change, Client, CloseReason, Contact, ConversationState, Counters,
+    Identity, Notice,
 };
+use talaria_wire::control::{Control, Refusal};
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Kind};
 use talaria_wire::identity::UserName;
 use talaria_wire::network_file::Network;
+use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::peer_message::MessageId;
 use talaria_wire::{Round, RoundShape, UnixMillis};
 
@@ -46,6 +49,9 @@ pub(super) struct ClientNode {
     connected: bool,
     last_submission: Option<Vec<u8>>,
     pub(super) silent: bool,
+    /// The version of the protocol that it says it speaks.
+    pub(super) protocol: u16,
+    pub(super) refusals: Vec<Refusal>,
     /// The model: whom it talks to, what it said, heard and was told to be delivered.
     pub(super) partner: Option<usize>,
     pub(super) said: Vec<String>,
@@ -75,6 +81,8 @@ impl ClientNode {
             connected: false,
             last_submission: None,
             silent: false,
+            protocol: PROTOCOL_VERSION,
+            refusals: Vec::new(),
             partner: None,
             said: Vec::new(),
             heard: Vec::new(),
@@ -175,7 +183,12 @@ impl ClientNode {
                 Action::Send(frame) if self.connected => self.send(now, frame, net),
                 Action::Send(_) => {}
                 Action::Notify(notice) => self.notice(notice),
-                Action::Close(_) => closes = true,
+                Action::Close(reason) => {
+                    closes = true;
+                    if let CloseReason::Refused(reason) = reason {
+                        self.refusals.push(reason);
+                    }
+                }
             }
         }
         closes
@@ -185,7 +198,18 @@ impl ClientNode {
         if frame.first() == Some(&(Kind::Submission as u8)) {
             self.last_submission = Some(frame.clone());
         }
+        let frame = self.in_its_version(frame);
         net.send(now, Node::Client(self.number), Node::Entry, Payload::Frame(frame));
+    }
+
+    fn in_its_version(&self, frame: Vec<u8>) -> Vec<u8> {
+        let is_control = frame.first() == Some(&(Kind::Control as u8));
+        match frame.get(HEADER_LEN..).filter(|_| is_control).map(Control::decode) {
+            Some(Ok(Control::Hello { network, sequence, version, .. })) => {
+                Control::Hello { protocol: self.protocol, network, sequence, version }.to_frame()
+            }
+            _ => frame,
+        }
     }
 
     fn commit(&mut self, change: &Change) {

@@ -1,30 +1,27 @@
-//! The entry in the simulation: the real state machine between played connections.
+//! The entry in the simulation: the real gate between played connections.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 
+use talaria_mixnet::entry::EntryConfig;
 use talaria_mixnet::entry::admission::{ClientId, UserId};
-use talaria_mixnet::entry::{Action, Entry, EntryConfig};
+use talaria_mixnet::entry::gate::{Errand, Gate};
+use talaria_mixnet::entry::visit::{News, Visit};
 use talaria_mixnet::link::{BackWord, LinkMessage};
 use talaria_mixnet::schedule::ScheduleConfig;
-use talaria_wire::control::{AbortReason, Control};
+use talaria_wire::control::{AbortReason, Control, Farewell};
 use talaria_wire::crypto::OnionPublic;
 use talaria_wire::epoch::ChainKeys;
-use talaria_wire::frame::{
-    Accepts, Announcement, HEADER_LEN, Header, Kind, Outcome, Replies, Submission,
-};
+use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Kind, Submission};
 use talaria_wire::network_file::{Network, NetworkVersion};
 use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 
 use super::net::{Net, Node, Payload};
 
 pub(super) struct EntryNode {
-    entry: Entry,
+    gate: Gate,
     shape: RoundShape,
     network: NetworkVersion,
-    keys: ChainKeys,
-    period_ms: NonZeroU64,
-    seated: BTreeMap<usize, Seated>,
+    visits: BTreeMap<usize, Visit>,
     /// Clients that show the certificate of another one.
     pub(super) borrowed: BTreeMap<usize, usize>,
     pub(super) delivered: usize,
@@ -40,12 +37,10 @@ impl EntryNode {
             max_clients: 1000,
         };
         Self {
-            entry: Entry::new(config, now),
+            gate: Gate::new(config, ChainKeys::new(network, HopIndex(0)), now),
             shape: network.shape(),
             network: network.version(),
-            keys: ChainKeys::new(network, HopIndex(0)),
-            period_ms: network.period_ms,
-            seated: BTreeMap::new(),
+            visits: BTreeMap::new(),
             borrowed: BTreeMap::new(),
             delivered: 0,
             lost: 0,
@@ -55,176 +50,148 @@ impl EntryNode {
 
     /// The keys of `round`, which have to be known.
     pub(super) fn onion_keys(&self, round: Round) -> Vec<OnionPublic> {
-        self.keys.of_round(round).expect("the keys have been announced").to_vec()
+        self.gate.keys().of_round(round).expect("the keys have been announced").to_vec()
     }
 
-    /// Takes a frame; `false` if the connection has to end.
+    /// Takes a frame from a client.
     pub(super) fn handle_frame(
         &mut self,
         now: UnixMillis,
         client: usize,
         frame: &[u8],
         net: &mut Net,
-    ) -> bool {
-        let Some((head, body)) = frame.split_first_chunk::<HEADER_LEN>() else { return false };
-        match Header::parse(*head, Accepts::FromClient(self.shape)) {
-            Ok(header) if header.len != body.len() => false,
-            Ok(header) if header.kind == Kind::Submission => self.submit(now, client, body, net),
-            Ok(_) => self.greet(now, client, body, net),
-            Err(_) => false,
-        }
-    }
-
-    fn greet(&mut self, now: UnixMillis, client: usize, body: &[u8], net: &mut Net) -> bool {
-        let whose = self.borrowed.get(&client).copied().unwrap_or(client);
-        let user = UserId(whose as u64);
-        if self.seated.contains_key(&client) {
-            return false;
-        }
-        let hello = Control::decode(body).map(|control| control.check_hello(&self.network));
-        let Ok(Ok(answer)) = hello else { return false };
-        let answer = answer.and_then(|()| self.entry.connect(now, user));
-        if let Ok(id) = answer {
-            self.seated.insert(client, Seated { id, told: None });
-        }
-        send(net, now, client, Control::answer(&answer).to_frame());
-        if answer.is_ok() {
-            for keys in self.keys.all() {
-                send(net, now, client, keys.to_frame());
-            }
-        }
-        answer.is_ok()
-    }
-
-    fn submit(&mut self, now: UnixMillis, client: usize, body: &[u8], net: &mut Net) -> bool {
-        let (Some(seated), Ok(submission)) =
-            (self.seated.get(&client), Submission::decode(body, self.shape))
-        else {
-            return false;
+    ) {
+        let split = frame.split_first_chunk::<HEADER_LEN>();
+        let head = split.and_then(|(head, body)| {
+            let head = Header::parse(*head, Accepts::FromClient(self.shape)).ok()?;
+            (head.len == body.len()).then_some((head.kind, body))
+        });
+        let Some(visit) = self.visits.get_mut(&client) else {
+            return self.greet(now, client, head, net);
         };
-        if self.entry.submit(now, seated.id, submission).is_err() {
-            let mut frame = Vec::new();
-            Replies::put_without(submission.round, Outcome::Late, self.shape, &mut frame);
-            send(net, now, client, frame);
+        let mut out = Vec::new();
+        let submit = |id, submission: Submission<'_>| self.gate.submit(now, id, submission);
+        let handled = match head {
+            Some(frame) => visit.handle_frame(now, frame, submit, &mut out),
+            None => Err(Farewell::Protocol),
+        };
+        match handled {
+            Ok(()) => self.write(now, client, &out, net),
+            Err(reason) => self.dismiss(now, client, reason, net),
         }
-        true
     }
 
-    pub(super) fn handle_link(
+    fn greet(
         &mut self,
         now: UnixMillis,
-        message: LinkMessage<BackWord>,
+        client: usize,
+        frame: Option<(Kind, &[u8])>,
         net: &mut Net,
     ) {
-        match message {
-            LinkMessage::Word(BackWord::Keys(keys)) => {
-                let frame = keys.to_frame();
-                let now_round = Round::at(now, self.period_ms);
-                if self.keys.take(keys, now_round).expect("honest hops announce what they may") {
-                    for client in self.seated.keys() {
-                        send(net, now, *client, frame.clone());
-                    }
-                }
-            }
-            LinkMessage::Batch(round, replies) => self.entry.handle_returned(round, replies),
-            LinkMessage::Word(BackWord::Abort(round, reason)) => {
-                self.entry.handle_lost(round, reason);
-            }
-            LinkMessage::Word(BackWord::Report(_)) => {}
+        let control = match frame {
+            Some((Kind::Control, body)) => Control::decode(body).ok(),
+            _ => None,
+        };
+        let Some(Ok(answer)) = control.map(|hello| hello.check_hello(&self.network)) else {
+            return net.hang_up(now, Node::Entry, client);
+        };
+        let whose = self.borrowed.get(&client).copied().unwrap_or(client);
+        let mut out = Vec::new();
+        let visit = self.gate.answer(now, answer.map(|()| UserId(whose as u64)), &mut out);
+        self.write(now, client, &out, net);
+        match visit {
+            Ok(visit) => drop(self.visits.insert(client, visit)),
+            Err(_) => net.hang_up(now, Node::Entry, client),
         }
+    }
+
+    /// Says goodbye, and closes the connection behind it.
+    fn dismiss(&mut self, now: UnixMillis, client: usize, reason: Farewell, net: &mut Net) {
+        self.disconnect(now, client);
+        self.write(now, client, &Control::Goodbye { reason }.to_frame(), net);
+        net.hang_up(now, Node::Entry, client);
+    }
+
+    /// Writes frames to a client, each on its own.
+    fn write(&self, now: UnixMillis, client: usize, mut frames: &[u8], net: &mut Net) {
+        while let Some(head) = frames.first_chunk::<HEADER_LEN>() {
+            let head = Header::parse(*head, Accepts::FromEntry(self.shape));
+            let len = HEADER_LEN + head.expect("the entry writes whole frames").len;
+            let (frame, rest) = frames.split_at(len);
+            net.send(now, Node::Entry, Node::Client(client), Payload::Frame(frame.to_vec()));
+            frames = rest;
+        }
+    }
+
+    pub(super) fn handle_link(&mut self, now: UnixMillis, message: LinkMessage<BackWord>) {
+        self.gate.handle_link(now, message).expect("honest hops announce what they may");
     }
 
     pub(super) fn link_lost(&mut self) {
-        self.entry.handle_link_lost();
+        self.gate.handle_link_lost();
     }
 
     pub(super) fn disconnect(&mut self, now: UnixMillis, client: usize) {
-        if let Some(seated) = self.seated.remove(&client) {
-            self.entry.disconnect(now, seated.id);
+        if let Some(visit) = self.visits.remove(&client) {
+            self.gate.disconnect(now, visit.client());
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: UnixMillis) {
-        self.entry.handle_timeout(now);
+    pub(super) fn handle_timeout(&mut self, now: UnixMillis, net: &mut Net) {
+        self.gate.handle_timeout(now);
+        let idle = self.visits.iter().filter_map(|(client, visit)| {
+            let reason = visit.handle_timeout(now).err()?;
+            Some((*client, reason))
+        });
+        for (client, reason) in idle.collect::<Vec<_>>() {
+            self.dismiss(now, client, reason, net);
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.entry.poll_timeout()
+        let idle = self.visits.values().map(Visit::poll_timeout);
+        self.gate.poll_timeout().into_iter().chain(idle).min()
     }
 
     pub(super) fn act(&mut self, now: UnixMillis, net: &mut Net) {
-        while let Some(action) = self.entry.poll_action() {
-            match action {
-                Action::Announce { round, closes_at } => {
-                    let left = u32::try_from(closes_at.since(now)).unwrap_or(u32::MAX);
-                    let open = Announcement { round, opens_in_ms: 0, closes_in_ms: left };
-                    for (client, seated) in &mut self.seated {
-                        if let Some(frame) = seated.tell(open) {
-                            send(net, now, *client, frame);
-                        }
-                    }
-                }
-                Action::Forward { round, onions, .. } => {
+        while let Some(errand) = self.gate.poll_errand(now) {
+            match errand {
+                Errand::Tell(news) => self.tell(now, &news, net),
+                Errand::Forward { round, onions, .. } => {
                     let batch = Payload::Onward(LinkMessage::Batch(round, onions));
                     net.send(now, Node::Entry, Node::Hop(0), batch);
                 }
-                Action::Deliver { round, seats, replies, next } => {
-                    let next = next.and_then(|next| next.announcement(now));
-                    if let Err(reason) = &replies {
-                        self.failures.insert(round, *reason);
-                    }
-                    *(if replies.is_ok() { &mut self.delivered } else { &mut self.lost }) += 1;
-                    for (client, seated) in &mut self.seated {
-                        let Some(seat) = seats.get(&seated.id) else { continue };
-                        let mut frame = Vec::new();
-                        match &replies {
-                            Ok(replies) => {
-                                let reply_len = self.shape.reply_len();
-                                let own = &replies.as_bytes()[seat.0 * reply_len..];
-                                let own = &own[..self.shape.onions() * reply_len];
-                                let outcome = Outcome::Delivered;
-                                Replies { round, outcome, replies: own }.put_frame(&mut frame);
-                            }
-                            Err(_) => {
-                                let outcome = Outcome::Failed;
-                                Replies::put_without(round, outcome, self.shape, &mut frame);
-                            }
-                        }
-                        send(net, now, *client, frame);
-                        if let Some(frame) = next.and_then(|next| seated.tell(next)) {
-                            send(net, now, *client, frame);
-                        }
+                Errand::Dismiss { client: id, reason } => {
+                    if let Some(client) = self.number(id) {
+                        self.dismiss(now, client, reason, net);
                     }
                 }
-                Action::Close { client: id, reason } => {
-                    let client = self.seated.iter().find(|(_, seated)| seated.id == id);
-                    if let Some(client) = client.map(|(client, _)| *client) {
-                        self.seated.remove(&client);
-                        send(net, now, client, Control::Goodbye { reason }.to_frame());
-                    }
-                }
-                Action::Drained => {}
+                Errand::Drained => {}
             }
         }
     }
-}
 
-/// A client at the entry.
-struct Seated {
-    id: ClientId,
-    /// The round that it was told of last.
-    told: Option<Round>,
-}
-
-impl Seated {
-    /// The frame that announces a round, once.
-    fn tell(&mut self, announcement: Announcement) -> Option<Vec<u8>> {
-        let news = self.told.is_none_or(|told| told < announcement.round);
-        self.told = self.told.max(Some(announcement.round));
-        news.then(|| announcement.to_frame())
+    fn tell(&mut self, now: UnixMillis, news: &News, net: &mut Net) {
+        if let News::Over(over) = news {
+            match over.replies {
+                Ok(_) => self.delivered += 1,
+                Err(reason) => {
+                    self.lost += 1;
+                    self.failures.insert(over.round, reason);
+                }
+            }
+        }
+        for client in self.visits.keys().copied().collect::<Vec<_>>() {
+            let mut out = Vec::new();
+            match self.visits.get_mut(&client).map(|visit| visit.hear(news, &mut out)) {
+                Some(Err(reason)) => self.dismiss(now, client, reason, net),
+                _ => self.write(now, client, &out, net),
+            }
+        }
     }
-}
 
-fn send(net: &mut Net, now: UnixMillis, client: usize, frame: Vec<u8>) {
-    net.send(now, Node::Entry, Node::Client(client), Payload::Frame(frame));
+    fn number(&self, id: ClientId) -> Option<usize> {
+        let mut visits = self.visits.iter();
+        visits.find(|(_, visit)| visit.client() == id).map(|(client, _)| *client)
+    }
 }

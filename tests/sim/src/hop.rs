@@ -17,7 +17,7 @@ use talaria_mixnet::mix::noise::Noise;
 use talaria_mixnet::mix::noise::pairs::PairDistribution;
 use talaria_mixnet::round::{Mixed, Round, Unmixed};
 use talaria_mixnet::schedule::ScheduleConfig;
-use talaria_wire::control::AbortReason;
+use talaria_wire::control::{AbortReason, Control};
 use talaria_wire::crypto::onion_key::detected_backend;
 use talaria_wire::crypto::{IdentitySecret, OnionPublic};
 use talaria_wire::epoch::EpochKeys;
@@ -104,6 +104,12 @@ impl HopNode {
         self.working.clear();
         self.announcements.clear();
         self.carried = Carried::default();
+    }
+
+    /// What whoever connects with `hello` is answered, if it is a greeting.
+    pub(super) fn greet(&self, hello: &Control) -> Option<Control> {
+        let answer = hello.check_hello(&self.node.config().network).ok()?;
+        Some(Control::answer(&answer))
     }
 
     /// The server before has connected anew.

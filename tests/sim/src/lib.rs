@@ -20,9 +20,11 @@ use std::collections::BTreeMap;
 use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use talaria_client::BudgetStage;
+use talaria_wire::control::{Control, Refusal};
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, Noise, NoiseGoal, Terms, Validity,
+    EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, NetworkVersion, Noise, NoiseGoal,
+    Terms, Validity,
 };
 use talaria_wire::{Round, UnixMillis};
 
@@ -224,6 +226,27 @@ impl World {
         self.clients[client].silent = silent;
     }
 
+    /// `client` speaks another version of the protocol from its next connection on.
+    pub fn speak_version(&mut self, client: usize, protocol: u16) {
+        self.clients[client].protocol = protocol;
+        self.break_off(client);
+    }
+
+    /// Why the greetings of a client were refused, as it was told.
+    #[must_use]
+    pub fn refusals(&self, client: usize) -> &[Refusal] {
+        &self.clients[client].refusals
+    }
+
+    /// What the hop in `place` answers to a server that greets it with the newest network file and
+    /// this version of the protocol.
+    #[must_use]
+    pub fn greet_hop(&self, place: u8, protocol: u16) -> Option<Control> {
+        let NetworkVersion { network, sequence, hash: version } = self.network.version();
+        let hello = Control::Hello { protocol, network, sequence, version };
+        self.hops[usize::from(place)].greet(&hello)
+    }
+
     /// The work of the hop in `place` on a round takes up to `ms` milliseconds from now on.
     pub fn slow_down(&mut self, place: u8, ms: u64) {
         self.hops[usize::from(place)].slowness_ms = ms;
@@ -364,6 +387,7 @@ impl World {
         match event {
             Event::Arrives(envelope) => self.deliver(envelope),
             Event::Connects(client) => self.connect(client),
+            Event::HangsUp(client) => self.break_off(client),
         }
     }
 
@@ -371,8 +395,7 @@ impl World {
         let Envelope { from, to, payload } = envelope;
         match (to, from, payload) {
             (Node::Entry, Node::Client(client), Payload::Frame(frame)) => {
-                let goes_on = self.entry.handle_frame(self.now, client, &frame, &mut self.net);
-                self.break_off_unless(goes_on, client);
+                self.entry.handle_frame(self.now, client, &frame, &mut self.net);
             }
             (Node::Client(client), _, Payload::Frame(frame)) => {
                 let goes_on = self.clients[client].handle_frame(self.now, &frame);
@@ -380,7 +403,7 @@ impl World {
                 self.act(client);
             }
             (Node::Entry, _, Payload::Back(message)) => {
-                self.entry.handle_link(self.now, message, &mut self.net);
+                self.entry.handle_link(self.now, message);
             }
             (Node::Hop(place), _, Payload::Onward(message)) => {
                 let hop = &mut self.hops[usize::from(place)];
@@ -395,7 +418,7 @@ impl World {
     }
 
     fn handle_timeouts(&mut self) {
-        self.entry.handle_timeout(self.now);
+        self.entry.handle_timeout(self.now, &mut self.net);
         for hop in &mut self.hops {
             hop.handle_timeout(self.now, &mut self.net);
         }

@@ -120,6 +120,8 @@ pub enum Event {
     Arrives(Envelope),
     /// A client connects.
     Connects(usize),
+    /// A client notices that the entry has closed its connection.
+    HangsUp(usize),
 }
 
 type Fault = Box<dyn FnMut(&Envelope, &mut ChaCha20Rng) -> Fate>;
@@ -183,6 +185,12 @@ impl Net {
         self.schedule(at, Event::Arrives(envelope));
     }
 
+    /// `from` closes its connection with a client, behind everything that it has sent.
+    pub(super) fn hang_up(&mut self, now: UnixMillis, from: Node, client: usize) {
+        let at = self.wires.get(&(from, Node::Client(client))).map_or(now, |wire| now.max(*wire));
+        self.schedule(at, Event::HangsUp(client));
+    }
+
     pub(super) fn schedule(&mut self, at: UnixMillis, event: Event) {
         self.events.insert((at, self.sent), event);
         self.sent += 1;
@@ -202,6 +210,7 @@ impl Net {
         let between = |a: Node, b: Node| a == node && others(b) || b == node && others(a);
         self.events.retain(|_, event| match event {
             Event::Arrives(envelope) => !between(envelope.from, envelope.to),
+            Event::HangsUp(client) => node != Node::Client(*client),
             Event::Connects(_) => true,
         });
         self.wires.retain(|(from, to), _| !between(*from, *to));

@@ -1,4 +1,4 @@
-//! The door between connections, the directory and the round clock: all work on one entry, for
+//! The door between connections, the directory and the round clock: all work at one gate, for
 //! moments only.
 
 use std::collections::BTreeMap;
@@ -14,9 +14,10 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::net::clock::Clock;
-use talaria_mixnet::entry::Entry;
 use talaria_mixnet::entry::admission::{ClientId, NotAdmitted, Seat};
+use talaria_mixnet::entry::gate::Gate;
 use talaria_mixnet::entry::members::Members;
+use talaria_mixnet::entry::visit::Visit;
 
 /// How long a certificate that is not known may wait for the entry of the directory that names it.
 /// Who has just got one is usually faster than the directory.
@@ -28,12 +29,12 @@ pub(super) type CertificateHash = [u8; 32];
 /// What connections share with the round clock and with the follower of the directory.
 #[derive(Debug)]
 pub(super) struct Door {
-    /// Locked before `entry` where both are needed: nobody comes in with a certificate while the
+    /// Locked before `gate` where both are needed: nobody comes in with a certificate while the
     /// page is taken that ends it.
     members: Mutex<Members>,
     knowledge: watch::Sender<Knowledge>,
-    entry: Mutex<Entry>,
-    /// How to tell each connection that it has to end. Locked after `entry`.
+    gate: Mutex<Gate>,
+    /// How to tell each connection that it has to end. Locked after `gate`.
     closing: Mutex<BTreeMap<ClientId, oneshot::Sender<Farewell>>>,
     clock: Clock,
     /// The round clock has something to do.
@@ -49,25 +50,25 @@ struct Knowledge {
 }
 
 impl Door {
-    pub(super) fn new(entry: Entry, members: Members, clock: Clock) -> Self {
+    pub(super) fn new(gate: Gate, members: Members, clock: Clock) -> Self {
         let entries = members.directory().entries();
         Self {
             members: Mutex::new(members),
             knowledge: watch::Sender::new(Knowledge { entries, is_all: false }),
-            entry: Mutex::new(entry),
+            gate: Mutex::new(gate),
             closing: Mutex::default(),
             clock,
             due: Notify::new(),
         }
     }
 
-    /// The entry, for a moment: never across an `await`.
-    pub(super) fn entry(&self) -> MutexGuard<'_, Entry> {
+    /// The gate, for a moment: never across an `await`.
+    pub(super) fn gate(&self) -> MutexGuard<'_, Gate> {
         // Whoever panicked with it held was one connection; its client is gone.
-        lock(&self.entry)
+        lock(&self.gate)
     }
 
-    /// The users, for a moment: never across an `await`, and before the entry.
+    /// The users, for a moment: never across an `await`, and before the gate.
     pub(super) fn members(&self) -> MutexGuard<'_, Members> {
         lock(&self.members)
     }
@@ -93,11 +94,11 @@ impl Door {
         let mut members = self.members();
         let leaving = members.take(entries, head)?;
         let known = members.directory().entries();
-        let mut entry = self.entry();
+        let mut gate = self.gate();
         for user in leaving {
-            entry.expel(self.now(), user.user, user.reason);
+            gate.expel(self.now(), user.user, user.reason);
         }
-        drop((entry, members));
+        drop((gate, members));
         self.due.notify_one();
         self.knowledge.send_replace(Knowledge { entries: known, is_all: known == head.entries });
         Ok(())
@@ -149,25 +150,33 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Takes a place for the user with a certificate.
+    /// Takes a place for the user with a certificate, unless `checked` says that they may not come
+    /// in. What to answer is appended to `answer`.
     ///
     /// # Errors
-    /// The [`Refusal`] to send if there is none, or the certificate is not one to come in with.
-    pub(super) fn admit(door: &Arc<Door>, certificate: &CertificateHash) -> Result<Self, Refusal> {
+    /// The [`Refusal`] in the answer if there is no place, or the certificate is not one to come in
+    /// with.
+    pub(super) fn admit(
+        door: &Arc<Door>,
+        certificate: &CertificateHash,
+        checked: Result<(), Refusal>,
+        answer: &mut Vec<u8>,
+    ) -> Result<(Self, Visit), Refusal> {
         let members = door.members();
-        let user = members.admit(certificate)?;
-        let mut entry = door.entry();
-        let client = entry.connect(door.now(), user)?;
+        let user = checked.and_then(|()| members.admit(certificate));
+        let mut gate = door.gate();
+        let visit = gate.answer(door.now(), user, answer)?;
         let (sender, dismissed) = oneshot::channel();
+        let client = visit.client();
         lock(&door.closing).insert(client, sender);
-        drop((entry, members));
+        drop((gate, members));
         // An older connection of the user may have to be told.
         door.due.notify_one();
-        Ok(Self { client, door: door.clone(), dismissed })
+        Ok((Self { client, door: door.clone(), dismissed }, visit))
     }
 
-    pub(super) fn client(&self) -> ClientId {
-        self.client
+    pub(super) fn clock(&self) -> &Clock {
+        &self.door.clock
     }
 
     /// Waits until the place is taken away.
@@ -184,9 +193,9 @@ impl Guest {
     /// # Errors
     /// [`NotAdmitted`] if it is not in the round.
     pub(super) fn submit(&self, submission: Submission<'_>) -> Result<Seat, NotAdmitted> {
-        let mut entry = self.door.entry();
-        let seat = entry.submit(self.door.now(), self.client, submission);
-        if entry.has_actions() {
+        let mut gate = self.door.gate();
+        let seat = gate.submit(self.door.now(), self.client, submission);
+        if gate.has_errands() {
             self.door.due.notify_one();
         }
         seat
@@ -196,7 +205,7 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         lock(&self.door.closing).remove(&self.client);
-        self.door.entry().disconnect(self.door.now(), self.client);
+        self.door.gate().disconnect(self.door.now(), self.client);
         self.door.due.notify_one();
     }
 }

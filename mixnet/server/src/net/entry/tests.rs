@@ -2,15 +2,17 @@
 //! whatever the test wants.
 
 use std::path::Path;
+use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use talaria_wire::control::{Control, Farewell};
+use talaria_wire::control::{Control, Farewell, Refusal};
 use talaria_wire::crypto::IdentitySecret;
-use talaria_wire::frame::Kind;
+use talaria_wire::frame::{Accepts, Kind};
 use talaria_wire::identity::directory::{
     Cause, Entry as DirectoryEntry, EntryHash, Head, PAGE_MAX,
 };
@@ -20,16 +22,18 @@ use talaria_wire::network_file::{
     EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, NetworkId, Terms, Validity,
 };
 use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
+use crate::net::frames::{FrameReader, write};
 use crate::net::shutdown;
 use talaria_mixnet::schedule::ScheduleConfig;
-use talaria_wire::HopIndex;
 use talaria_wire::tls_names::{ENTRY_NAME, IDENTITY_NAME};
+use talaria_wire::{HopIndex, UnixMillis};
 
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(20);
