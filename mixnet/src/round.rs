@@ -37,12 +37,9 @@ use zeroize::Zeroizing;
 use crate::mix::noise::{Canary, Noise};
 use crate::mix::repeated::drop_repeated;
 use crate::mix::shuffle::shuffle;
-pub use placement::NotAsAnnounced;
 use placement::Placement;
+pub use placement::{NotAsAnnounced, RUN};
 use ticket::{Ticket, WaysBack};
-
-/// Onions that one task of the thread pool works on: the best size of a piece.
-pub const RUN: usize = 256;
 
 /// A round in state `S`.
 #[derive(Debug)]

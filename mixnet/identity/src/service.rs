@@ -5,8 +5,10 @@
 
 mod account;
 mod directory;
+mod failure;
+mod last_page;
 mod login;
-mod operator;
+pub mod operator;
 mod register;
 mod session;
 
@@ -19,14 +21,14 @@ use talaria_wire::identity::wrapping::WRAPPING_LEN;
 use talaria_wire::identity::{Refusal, Request, Response, UserName};
 use talaria_wire::network_file::NetworkId;
 use tokio::sync::watch;
-use tracing::warn;
 
 use super::backup::Owner;
-use super::certificate::{Authority, BadCsr, Csr, SERIAL_LEN, certificate_hash};
+use super::certificate::{Authority, Csr, SERIAL_LEN, certificate_hash};
 use super::limits::{Gate, IdentityLimits};
 use super::store::{Append, Appended, Store, StoreError, Tip, User};
 
-pub use operator::{OperatorError, TOKENS_MAX};
+use failure::Failure;
+use last_page::LastPage;
 pub use session::{Peer, Session};
 
 /// Bytes of a private key that is wrapped.
@@ -69,62 +71,7 @@ pub struct Service<S> {
     gate: Gate,
     /// The newest head; who waits for an entry waits for it.
     head: watch::Sender<Head>,
-    last_page: directory::LastPage,
-}
-
-/// Why a request is not answered with what it asked for.
-#[derive(Debug)]
-enum Failure {
-    Refused(Refusal),
-    Store(StoreError),
-    Authority(rcgen::Error),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<BadCsr> for Failure {
-    fn from(_: BadCsr) -> Self {
-        Self::Refused(Refusal::BadCsr)
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Taken => Self::Refused(Refusal::NameTaken),
-            StoreError::BadToken => Self::Refused(Refusal::BadToken),
-            // It was there when the request began: the operator or the user was faster.
-            StoreError::NoSuchUser => Self::Refused(Refusal::Unavailable),
-            error => Self::Store(error),
-        }
-    }
-}
-
-impl From<rcgen::Error> for Failure {
-    fn from(error: rcgen::Error) -> Self {
-        Self::Authority(error)
-    }
-}
-
-impl Failure {
-    /// What the user is told; what is nobody's fault but the service's is logged.
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::Refused(refusal) => refusal,
-            Self::Store(error) => {
-                warn!(%error, "the database of users failed");
-                Refusal::Unavailable
-            }
-            Self::Authority(error) => {
-                warn!(%error, "a certificate could not be made");
-                Refusal::Unavailable
-            }
-        }
-    }
+    last_page: LastPage,
 }
 
 impl<S: Store> Service<S> {
@@ -137,7 +84,7 @@ impl<S: Store> Service<S> {
         let head = sign(&config, tip, seconds(now));
         let gate = Gate::new(&config.limits);
         let head = watch::Sender::new(head);
-        Ok(Self { store, config, gate, head, last_page: directory::LastPage::default() })
+        Ok(Self { store, config, gate, head, last_page: LastPage::default() })
     }
 
     /// The limits that it runs with.

@@ -15,12 +15,14 @@
 //!
 //! `mixnet/PRIVACY.md`, section 4, has the proofs.
 
+mod grid;
 mod window;
 
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 
 use super::loss::PrivacyLoss;
+pub use grid::Grid;
 use window::Window;
 
 /// Unit roundoff of `f64`.
@@ -36,25 +38,6 @@ const UNDERFLOW: f64 = 1e-300;
 
 /// The most rounds that can be composed.
 pub const MAX_ROUNDS: u32 = 100_000_000;
-
-/// How finely losses are cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grid {
-    /// To search with: δ is too great by less than about one part in a hundred.
-    Coarse,
-    /// To answer with: too great by less than about one part in several thousand.
-    Fine,
-}
-
-impl Grid {
-    /// The step, in standard deviations of one round's loss.
-    fn step(self) -> f64 {
-        match self {
-            Self::Coarse => 0.06,
-            Self::Fine => 0.014,
-        }
-    }
-}
 
 /// An upper bound of δ for every ε, after a number of charged rounds.
 #[derive(Clone, Debug)]

@@ -1,8 +1,9 @@
 //! From a goal to the noise that reaches it, and from noise to the rounds that it lasts for.
 
+use super::accounted::Accounted;
 use super::compose::{Composition, Grid, MAX_ROUNDS};
+use super::goal::Goal;
 use super::loss::PrivacyLoss;
-use super::{Accounted, Goal};
 use talaria_mixnet::mix::noise::pairs::{MAX_NOISE_ONIONS, PairDistribution};
 
 /// The exponents that are tried, in fifths: 2 is best in the limit of many rounds, more for few.

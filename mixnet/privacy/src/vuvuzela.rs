@@ -5,10 +5,11 @@
 //! and one pair. The paper's bound (section 6) is the advanced composition theorem of Dwork and
 //! Roth (2014, theorem 3.20); composed exactly, the same noise lasts longer.
 
+use super::accounted::Accounted;
 use super::compose::{Composition, Grid};
+use super::goal::Goal;
 use super::loss::PrivacyLoss;
 use super::search::{Start, least_passing};
-use super::{Accounted, Goal};
 
 /// The noise of one server.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,33 +2,33 @@
 
 mod bench;
 mod display;
+mod failure;
 mod identity;
 mod network;
+mod network_args;
 mod operator;
+mod period;
 mod plan;
 mod probe;
+mod running;
 mod up;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use talaria_server::config::Config;
 use talaria_server::net::clock::now;
-use talaria_server::net::shutdown::{self, Shutdown, Trigger};
-use talaria_server::roles::{Bound, Roles};
-use talaria_server::setup::{DEFAULT_LISTEN, DataFolder, Listen, Wishes};
-use talaria_wire::network_file::{Network, Terms, VerifyError};
-use talaria_wire::params::{MAX_HOPS, MAX_PERIOD_MS, MIN_PERIOD_MS, PROTOCOL_VERSION};
-use tokio::sync::mpsc;
+use talaria_server::net::shutdown;
+use talaria_server::roles::Roles;
+use talaria_server::setup::DataFolder;
+use talaria_wire::params::PROTOCOL_VERSION;
 use tracing_subscriber::EnvFilter;
 
 use display::Display;
-
-/// Whatever went wrong, said in a sentence or two.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use failure::Failure;
+use network_args::NetworkArgs;
+use running::run_bound;
 
 /// The Talaria server: a mix-net and dead-drop anonymity server.
 #[derive(Parser)]
@@ -105,96 +105,6 @@ enum Command {
     Version,
 }
 
-#[derive(Args)]
-struct NetworkArgs {
-    /// Where keys and files are kept.
-    #[arg(long, value_name = "DIR", default_value = "./talaria-data")]
-    data: PathBuf,
-    /// Where clients connect; with port 0 free ports are taken. Hops listen on the loopback
-    /// interface, on the ports after that of the identity service.
-    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
-    listen: SocketAddr,
-    /// The address to put into the network file, if clients reach the server under another one.
-    #[arg(long, value_name = "HOST:PORT")]
-    advertise: Option<String>,
-    /// Where the identity service listens [default: the port after that of --listen].
-    #[arg(long, value_name = "ADDR")]
-    identity_listen: Option<SocketAddr>,
-    /// The address of the identity service to put into the network file [default: the entry's
-    /// host, and the port on which the identity service listens].
-    #[arg(long, value_name = "HOST:PORT")]
-    identity_address: Option<String>,
-    /// Hops in the chain [default: 3, or as before].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_HOPS)))]
-    hops: Option<u8>,
-    /// Length of a round, such as 2s or 250ms [default: 2s, or as before].
-    #[arg(long, value_name = "DURATION", value_parser = parse_period)]
-    period: Option<Duration>,
-    /// Noise onions that each hop but the last adds to a round; `talariad plan` says what they are
-    /// worth [default: 1846, or as before].
-    #[arg(long, value_name = "T")]
-    noise_onions: Option<u32>,
-}
-
-impl NetworkArgs {
-    fn wishes(&self) -> Wishes {
-        Wishes { hops: self.hops, period: self.period, noise_onions: self.noise_onions }
-    }
-
-    /// The addresses of all roles, in a row from the entry's port on.
-    fn listen_from(&self, port: u16, hops: usize) -> Option<Listen> {
-        let beside = SocketAddr::new(self.listen.ip(), port.checked_add(1)?);
-        let hop = |i: u16| Some(SocketAddr::from(([127, 0, 0, 1], port.checked_add(i)?)));
-        Some(Listen {
-            entry: self.listen,
-            identity: self.identity_listen.unwrap_or(beside),
-            hops: (2u16..).take(hops).map(hop).collect::<Option<_>>()?,
-        })
-    }
-
-    /// Puts in where everybody can be reached.
-    fn put_addresses(&self, terms: &mut Terms, listen: &Listen) {
-        terms.entry.address = self.advertised(listen.entry);
-        terms.identity.address = self.identity_advertised(&terms.entry.address, listen.identity);
-        for (hop, address) in terms.hops.iter_mut().zip(&listen.hops) {
-            hop.address = address.to_string();
-        }
-    }
-
-    fn identity_advertised(&self, entry: &str, listening: SocketAddr) -> String {
-        let host = entry.rsplit_once(':').map_or(entry, |(host, _)| host);
-        let beside = || format!("{host}:{}", listening.port());
-        self.identity_address.clone().unwrap_or_else(beside)
-    }
-
-    /// What clients are told to connect to.
-    fn advertised(&self, listening: SocketAddr) -> String {
-        self.advertise.clone().unwrap_or_else(|| {
-            let ip = listening.ip();
-            if ip.is_unspecified() {
-                tracing::warn!("clients elsewhere need an address: use --advertise HOST:PORT");
-            }
-            let loopback = if ip.is_ipv4() { "127.0.0.1" } else { "[::1]" };
-            if ip.is_unspecified() {
-                format!("{loopback}:{}", listening.port())
-            } else {
-                listening.to_string()
-            }
-        })
-    }
-}
-
-fn parse_period(text: &str) -> Result<Duration, String> {
-    let period = humantime::parse_duration(text)
-        .map_err(|_| "expected a number with a unit, such as 2s or 250ms".to_owned())?;
-    let allowed = Duration::from_millis(MIN_PERIOD_MS)..=Duration::from_millis(MAX_PERIOD_MS);
-    if allowed.contains(&period) {
-        Ok(period)
-    } else {
-        Err(format!("a round lasts {MIN_PERIOD_MS}ms to {}h", MAX_PERIOD_MS / 3_600_000))
-    }
-}
-
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -259,22 +169,6 @@ async fn run_config(config: PathBuf, mut display: Display) -> Result<(), Failure
     let (entry, hops) = bound.addresses();
     display.ready(entry, &hops, bound.identity_address(), &file, None);
     run_bound(bound, display, &network, (trigger, shutdown)).await
-}
-
-/// Runs until a signal asks for the end or the network file expires, which is an error.
-async fn run_bound(
-    bound: Bound,
-    display: Display,
-    network: &Network,
-    (trigger, shutdown): (Trigger, Shutdown),
-) -> Result<(), Failure> {
-    let until = network.valid_until();
-    shutdown::on_expiry(trigger, until);
-    let (reports, incoming) = mpsc::unbounded_channel();
-    let showing = tokio::spawn(display.show(incoming, shutdown.clone()));
-    bound.run(reports, shutdown).await;
-    showing.await?;
-    if now() >= until { Err(VerifyError::Expired(until).into()) } else { Ok(()) }
 }
 
 fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {

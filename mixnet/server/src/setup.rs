@@ -4,7 +4,7 @@
 //! that was interrupted is simply finished by the next one. Whoever sets up a whole network has
 //! the keys of all of its operators, and signs with each.
 
-mod operator;
+pub mod operator;
 mod templates;
 
 use std::fs::{self, File};
@@ -32,8 +32,6 @@ use talaria_identity::limits::IdentityLimits;
 use talaria_identity::service::Registrations;
 use talaria_identity::store::Database;
 use templates::{entry_toml, hop_toml};
-
-pub use operator::{Made, Operated};
 
 /// Where clients connect unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";

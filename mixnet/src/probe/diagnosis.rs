@@ -3,6 +3,7 @@
 //! Pure: it is told what came back, and gives a [`Check`] for each link of the chain, in its order.
 //! The first one that is a fault is where to begin.
 
+mod server;
 mod words;
 
 use std::fmt;
@@ -14,32 +15,10 @@ use talaria_wire::probe::{HopStatus, LinkState};
 use talaria_wire::{Round, UnixMillis};
 
 use crate::schedule::ScheduleConfig;
+pub use server::Server;
 
 /// Clocks may differ by this much before a round counts as old.
 const CLOCKS_MS: u64 = 10_000;
-
-/// One server, as the network file has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// Its place in the chain, from 0; `None` for the entry.
-    pub hop: Option<u8>,
-    /// Who runs it.
-    pub operator: String,
-    /// `host:port`.
-    pub address: String,
-    /// The key that it shows.
-    pub identity: IdentityPublic,
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.hop {
-            None => f.write_str("entry"),
-            // People count hops from 1.
-            Some(hop) => write!(f, "hop {}", u16::from(hop) + 1),
-        }
-    }
-}
 
 /// The chain as the network file has it.
 #[derive(Clone, Debug)]

@@ -7,7 +7,8 @@ use talaria_wire::params::LAYER_LEN;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::RUN;
+/// Onions that one task of the thread pool works on: the best size of a piece.
+pub const RUN: usize = 256;
 
 /// Onions that arrived in another number than was said, or not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

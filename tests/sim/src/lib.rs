@@ -11,6 +11,7 @@ mod entry;
 mod hop;
 pub mod liar;
 pub mod net;
+mod node;
 pub mod observer;
 mod seeds;
 pub mod statistics;

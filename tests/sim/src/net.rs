@@ -8,18 +8,8 @@ use talaria_mixnet::link::{BackWord, LinkMessage, OnwardWord, Word as _};
 use talaria_wire::frame::{BATCH_HEAD_LEN, CHUNK_LEN, HEADER_LEN, Kind};
 use talaria_wire::{Batch, Round, UnixMillis};
 
+pub use super::node::Node;
 use super::observer::Observation;
-
-/// Somebody on the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Node {
-    /// A client, by its number.
-    Client(usize),
-    /// The entry.
-    Entry,
-    /// A hop, by its place from 0.
-    Hop(u8),
-}
 
 /// What travels.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use talaria_wire::UnixMillis;
 
-use super::net::Node;
+use super::node::Node;
 
 /// One thing that went over a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

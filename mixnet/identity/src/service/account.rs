@@ -7,10 +7,9 @@ use talaria_wire::identity::directory::Cause;
 use talaria_wire::identity::proof::{Renewal, Rotation};
 use talaria_wire::identity::{Refusal, Response, UserName};
 
-use super::session::Phase;
-use super::{
-    Draft, Failure, Service, Session, certified, check_wrapped_key, parse_name, parse_signature,
-};
+use super::failure::Failure;
+use super::session::{Phase, Session};
+use super::{Draft, Service, certified, check_wrapped_key, parse_name, parse_signature};
 use crate::certificate::Csr;
 use crate::store::{Guard, Store, StoreError, User, UserChange, UserStatus};
 

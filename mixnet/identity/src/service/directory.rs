@@ -7,25 +7,14 @@ use talaria_wire::UnixMillis;
 use talaria_wire::identity::directory::{Head, PAGE_MAX};
 use talaria_wire::identity::request::WAIT_MAX_MS;
 use talaria_wire::identity::{Refusal, Response};
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::{Failure, Service, parse_name, seconds, sign};
+use super::failure::Failure;
+use super::{Service, parse_name, seconds, sign};
 use crate::store::{Store, StoreError, Tip};
 
 /// A head is signed anew when it is older than this.
 const FRESH_S: u64 = 60;
-
-/// The last page of the directory, for all who wait for the same entry.
-#[derive(Debug, Default)]
-pub(super) struct LastPage(Mutex<Option<(u64, Head, Response)>>);
-
-impl LastPage {
-    /// After the directory was replaced.
-    pub(super) async fn clear(&self) {
-        *self.0.lock().await = None;
-    }
-}
 
 impl<S: Store> Service<S> {
     /// Waits only for the entry that comes next: who asks for a later one has another directory,

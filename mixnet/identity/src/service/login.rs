@@ -4,8 +4,9 @@ use talaria_opaque::PasswordRecord;
 use talaria_wire::UnixMillis;
 use talaria_wire::identity::{Refusal, Response};
 
-use super::session::Phase;
-use super::{Failure, Service, Session, parse_name};
+use super::failure::Failure;
+use super::session::{Phase, Session};
+use super::{Service, parse_name};
 use crate::store::{Store, StoreError, User, UserStatus};
 
 impl<S: Store> Service<S> {

@@ -5,11 +5,9 @@ use talaria_wire::UnixMillis;
 use talaria_wire::identity::directory::Cause;
 use talaria_wire::identity::{Refusal, Response};
 
-use super::session::Phase;
-use super::{
-    Draft, Failure, Registrations, Service, Session, certified, check_wrapped_key, parse_name,
-    seconds,
-};
+use super::failure::Failure;
+use super::session::{Phase, Session};
+use super::{Draft, Registrations, Service, certified, check_wrapped_key, parse_name, seconds};
 use crate::certificate::Csr;
 use crate::store::{NewUser, Store};
 use crate::token::{Token, TokenHash};

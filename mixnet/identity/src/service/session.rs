@@ -6,7 +6,7 @@ use talaria_wire::identity::Refusal;
 use talaria_wire::identity::UserName;
 use talaria_wire::identity::proof::EXPORTER_LEN;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::limits::Origin;
 use crate::store::User;
 use crate::token::TokenHash;

@@ -9,6 +9,7 @@ use rand::SeedableRng;
 use talaria_wire::identity::directory::Copy;
 use talaria_wire::identity::{Refusal, WrappedThing};
 
+use super::operator::OperatorError;
 use super::*;
 use crate::limits::Origin;
 use crate::store::{PostgresStore, SqliteStore};

@@ -14,7 +14,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqlSafeStr};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq, Deserialize)]

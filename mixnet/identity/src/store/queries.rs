@@ -8,11 +8,10 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Postgres, Row as _, Sqlite, Transaction};
 use tokio::sync::mpsc;
 
-use super::rows::{fixed, signed, unsigned};
-use super::{
-    Append, Appended, Guard, NewUser, Row, Store, StoreError, Tip, TokenRow, User, UserChange,
-    UserStatus, connect,
-};
+use super::connect;
+use super::contract::{Append, Appended, Guard, NewUser, Store, Tip, UserChange};
+use super::error::StoreError;
+use super::rows::{Row, TokenRow, User, UserStatus, fixed, signed, unsigned};
 
 const USER: &str = "SELECT name, record, wrapped_key, public_key, certificate, status, \
     key_since, newest, registered_s, skeleton FROM users WHERE name = $1";

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use talaria_wire::crypto::identity_key::IDENTITY_PUBLIC_LEN;
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Whether somebody may use the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::testing::{Postgres, Requirement};
+use tokio::sync::mpsc;
 
 fn append(tag: u8) -> impl Append {
     move |tip: Tip| {

@@ -3,7 +3,7 @@
 //! Nothing here has to be right for the bound to hold: a bad window gives a loose bound.
 
 use super::super::loss::PrivacyLoss;
-use super::Grid;
+use super::grid::Grid;
 
 /// What lies outside of the window, as a part of the Chernoff bound at its aim.
 const OUTSIDE: f64 = 1e-8;

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use x25519_batch::Backend;
 
-use super::Failure;
+use super::failure::Failure;
 
 /// Onions that a client sends a round.
 const ONIONS: f64 = 2.0;
@@ -30,7 +30,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_enum)]
     backend: Option<Choice>,
     /// The length of a round for which clients are counted.
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = super::parse_period)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = super::period::parse_period)]
     period: Duration,
     /// The length of the chain for which clients are counted, if all hops run on this machine.
     #[arg(long, value_name = "N", default_value_t = 3)]

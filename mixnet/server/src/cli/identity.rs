@@ -3,39 +3,21 @@
 
 mod backup;
 mod connection;
+mod service;
 mod text;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 use talaria_identity::control::{Command, Reply};
-use talaria_server::net::identity::socket_path;
 
-use super::Failure;
 use super::display::{line, object};
+use super::failure::Failure;
 use connection::Connection;
+use service::ServiceArgs;
 
 pub(super) use backup::{BackupArgs, RestoreArgs, back_up, restore};
-
-/// Which service is meant.
-#[derive(Args)]
-pub(super) struct ServiceArgs {
-    /// The folder of the server: its socket is DIR/identity/control.sock.
-    #[arg(long, value_name = "DIR", default_value = "./talaria-data")]
-    data: PathBuf,
-    /// The socket, if `control` in the configuration names another one.
-    #[arg(long, value_name = "FILE")]
-    socket: Option<PathBuf>,
-}
-
-impl ServiceArgs {
-    fn connect(&self) -> Result<Connection, Failure> {
-        let path = self.socket.clone().unwrap_or_else(|| socket_path(&self.data));
-        Ok(Connection::open(path)?)
-    }
-}
 
 /// A verb and its service.
 #[derive(Args)]

@@ -18,8 +18,8 @@ use talaria_wire::network_file::{
     HopInfo, Known, NetworkFile, NetworkFileError, Signer, Terms, VerifyError,
 };
 
-use super::Failure;
 use super::display::{line, object};
+use super::failure::Failure;
 use describe::{changes, summary, summary_object};
 use settings::Settings;
 
@@ -67,7 +67,7 @@ pub(super) struct NewArgs {
     #[command(flatten)]
     settings: Settings,
     /// Length of a round, which stays for ever [default: 2s].
-    #[arg(long, value_name = "DURATION", value_parser = super::parse_period)]
+    #[arg(long, value_name = "DURATION", value_parser = super::period::parse_period)]
     period: Option<std::time::Duration>,
 }
 

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use talaria_server::setup::{DataFolder, Made, Operated, next_port};
+use talaria_server::setup::operator::{Made, Operated};
+use talaria_server::setup::{DataFolder, next_port};
 use talaria_wire::network_file::Role;
 
-use super::Failure;
 use super::display::{line, object};
+use super::failure::Failure;
 
 #[derive(Subcommand)]
 pub(super) enum HopCommand {

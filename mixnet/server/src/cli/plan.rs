@@ -13,7 +13,7 @@ use talaria_privacy::{Accounted, BadGoal, Fit, Goal, greatest_rounds, least_nois
 use talaria_wire::params::MAX_HOPS;
 use talaria_wire::{Hops, RoundShape};
 
-use super::Failure;
+use super::failure::Failure;
 use cost::{Cost, Speed};
 
 /// An advantage that is worse than a good guess about the weather.
@@ -42,7 +42,7 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "T", conflicts_with = "charged_rounds")]
     noise_onions: Option<u32>,
     /// Length of a round, such as 2s or 250ms.
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = super::parse_period)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = super::period::parse_period)]
     period: Duration,
     /// Hops in the chain; each but the last adds noise.
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -93,7 +93,7 @@ fn vuvuzela(goal: Goal, rounds: u32) -> u64 {
 /// Finds and prints.
 pub(super) fn plan(args: &PlanArgs, as_json: bool) -> Result<(), Failure> {
     let plan = Plan::find(args)?;
-    let text = if as_json { format!("{}\n", plan.json()) } else { text::of(&plan) };
+    let text = if as_json { format!("{}\n", plan.json()) } else { plan.text() };
     Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
@@ -284,7 +284,7 @@ mod tests {
         ] {
             let plan = plan(line);
             assert!(!plan.warnings.is_empty(), "{line}");
-            let text = text::of(&plan);
+            let text = plan.text();
             assert!(plan.warnings.iter().all(|warning| text.contains(warning)), "{line}: {text}");
         }
     }

@@ -14,8 +14,8 @@ use talaria_server::net::probe::{Vantage, look_onward, own_entry, own_hop};
 use talaria_server::roles::Roles;
 use talaria_wire::network_file::{Known, Network, show_time};
 
-use super::Failure;
 use super::display::{line, object};
+use super::failure::Failure;
 
 pub(super) const HELP: &str = "Exit codes: 0 if all is well, 1 if there is a fault, 2 for wrong usage.\n\
     The servers before this one are not looked at: their operators probe from there; a probe by \

@@ -9,7 +9,9 @@ use talaria_server::setup::{DataFolder, Listen};
 use tokio::net::TcpListener;
 
 use super::display::Display;
-use super::{Failure, NetworkArgs};
+use super::failure::Failure;
+use super::network_args::NetworkArgs;
+use super::running::run_bound;
 
 /// Prepares the folder, finds free ports, and runs until a signal asks for the end.
 pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Failure> {
@@ -37,7 +39,7 @@ pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Fa
     let (entry, hops) = bound.addresses();
     let identity = bound.identity_address();
     display.ready(entry, &hops, identity, &data.network_file(), Some(&network));
-    super::run_bound(bound, display, &network, (trigger, shutdown)).await
+    run_bound(bound, display, &network, (trigger, shutdown)).await
 }
 
 /// The identity service listens where it is told to, or on the port after the entry's; or, where

@@ -3,7 +3,10 @@
 //! The probe connects beside the running server, with the same key: it sends one frame, reads the
 //! reports, and goes. [`diagnosis`](talaria_mixnet::probe::diagnosis) says what it means.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod entry;
+mod here;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,16 +17,14 @@ use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::probe::{HopStatus, LinkState};
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use super::link::{BrokenLink, Connected, LinkReader, OnwardConfig, connect, dial, write_message};
+use super::link::{BrokenLink, Connected, LinkReader, OnwardConfig, connect, write_message};
 use super::link::{shown_key, state_of};
 use super::tls;
+pub use entry::own_entry;
+use here::{local, not_here, taken};
 use talaria_mixnet::link::{BackWord, LinkMessage, OnwardWord};
 use talaria_mixnet::probe::diagnosis::{Check, Server, Sight};
 use talaria_mixnet::probe::{Relay, micros};
-
-mod entry;
-
-pub use entry::own_entry;
 
 /// From where a chain is probed: one role of a configuration.
 #[derive(Debug)]
@@ -120,39 +121,6 @@ pub async fn own_hop(
     })
 }
 
-/// Nothing, or something else, listens where the role should.
-fn not_here(own: &Server, listen: SocketAddr, state: LinkState) -> Check {
-    match state {
-        LinkState::NobodyListens => Check::fault(
-            own,
-            format!("nobody listens on {listen}"),
-            "start it with `talariad run --config FILE`; if it ends, it says why".to_owned(),
-        ),
-        LinkState::Silent | LinkState::TimedOut => Check::fault(
-            own,
-            format!("what listens on {listen} does not answer"),
-            "look at its log and at the load of this machine; restart it".to_owned(),
-        ),
-        _ => {
-            Check::fault(own, format!("what listens on {listen} is not this server"), taken(listen))
-        }
-    }
-}
-
-fn taken(listen: SocketAddr) -> String {
-    format!("look which program has taken {listen}, and with which configuration it runs")
-}
-
-/// Where a server that listens on `listen` can be reached on this machine.
-fn local(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,15 +186,6 @@ mod tests {
             });
             let sight = look_onward(&onward(address), 0, 1, Duration::from_secs(10)).await;
             assert_eq!((sight.state, sight.shown), (state, shown));
-        }
-    }
-
-    #[test]
-    fn a_server_on_every_address_is_looked_for_on_the_loopback() {
-        for (listen, expected) in
-            [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("192.0.2.1:1", "192.0.2.1:1")]
-        {
-            assert_eq!(local(listen.parse().unwrap()), expected.parse().unwrap());
         }
     }
 }

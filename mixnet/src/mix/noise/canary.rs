@@ -7,7 +7,8 @@ use talaria_wire::onion::{ReplyOpener, SealContext, seal_batch};
 use talaria_wire::params::PEER_MESSAGE_LEN;
 use talaria_wire::{DeadDropId, ExchangeRequest};
 
-use super::RUN;
+/// Onions that are made by one task: an even number, so that no pair is torn apart.
+pub(super) const RUN: usize = 256;
 
 /// The noise of one round, seen from home.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use talaria_wire::crypto::onion_key::detected_backend;
 use talaria_wire::onion::SealContext;
 use talaria_wire::{HopIndex, Round};
 
-use super::Noise;
+use super::onions::Noise;
 use super::pairs::PairDistribution;
 
 /// Rounds whose noise is kept: what was made for a round that never came is in the way soon.

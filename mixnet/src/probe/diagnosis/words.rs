@@ -2,7 +2,7 @@
 
 use talaria_wire::probe::LinkState;
 
-use super::Server;
+use super::server::Server;
 
 /// What is wrong with the link, and what to do.
 pub(super) fn of_fault(state: LinkState, near: &Server, far: &Server) -> (String, String) {

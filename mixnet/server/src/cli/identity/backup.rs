@@ -10,8 +10,9 @@ use talaria_identity::backup::LINE_MAX;
 use talaria_identity::control::{Command, Reply};
 
 use super::connection::Connection;
-use super::{Failure, ServiceArgs};
+use super::service::ServiceArgs;
 use crate::cli::display::{line, object};
+use crate::cli::failure::Failure;
 
 #[derive(Args)]
 pub(in crate::cli) struct BackupArgs {

@@ -7,7 +7,7 @@ use talaria_server::files::network;
 use talaria_wire::UnixMillis;
 use talaria_wire::network_file::{Noise, NoiseGoal, Terms, Validity};
 
-use super::Failure;
+use crate::cli::failure::Failure;
 
 /// Millionths in one.
 const MILLION: f64 = 1e6;

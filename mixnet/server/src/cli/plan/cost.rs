@@ -7,7 +7,7 @@ use serde::Serialize;
 use talaria_wire::{HopIndex, RoundShape};
 use x25519_batch::Backend;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 
 /// Enough for the batched code to be at full speed, and over in a second.
 const MESSAGES: usize = 4_096;

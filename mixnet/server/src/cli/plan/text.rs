@@ -10,44 +10,47 @@ const HOUR: f64 = 3_600.0;
 const DAY: f64 = 24.0 * HOUR;
 const YEAR: f64 = 365.25 * DAY;
 
-/// The whole answer.
-pub(super) fn of(plan: &Plan) -> String {
-    let mut text = String::new();
-    for warning in &plan.warnings {
-        let _ = writeln!(text, "WARNING: {warning}");
-    }
-    if !plan.warnings.is_empty() {
-        text.push('\n');
-    }
-    let (epsilon, delta) = (plan.goal.epsilon(), plan.goal.delta());
-    let rounds = grouped(plan.charged_rounds.into());
-    let _ = writeln!(text, "Goal     epsilon {epsilon:.4}, delta {delta:e}");
-    let _ = writeln!(text, "Lasts    {rounds} charged rounds");
-    let Some(fit) = plan.fit else {
-        return text;
-    };
-    let noise = grouped(fit.noise_onions.into());
-    let _ = writeln!(
-        text,
-        "Noise    {noise} onions a round from each hop but the last, alpha {:.1}",
-        fit.alpha
-    );
-    meaning(&mut text, plan);
-    if let Some(cost) = &plan.cost {
-        price(&mut text, plan, cost);
-    }
-    duration(&mut text, plan);
-    let vuvuzela = plan.vuvuzela_noise_onions;
-    if plan.charged_rounds > 0 && fit.noise_onions > 0 {
+impl Plan {
+    /// The whole answer.
+    pub(super) fn text(&self) -> String {
+        let plan = self;
+        let mut text = String::new();
+        for warning in &plan.warnings {
+            let _ = writeln!(text, "WARNING: {warning}");
+        }
+        if !plan.warnings.is_empty() {
+            text.push('\n');
+        }
+        let (epsilon, delta) = (plan.goal.epsilon(), plan.goal.delta());
+        let rounds = grouped(plan.charged_rounds.into());
+        let _ = writeln!(text, "Goal     epsilon {epsilon:.4}, delta {delta:e}");
+        let _ = writeln!(text, "Lasts    {rounds} charged rounds");
+        let Some(fit) = plan.fit else {
+            return text;
+        };
+        let noise = grouped(fit.noise_onions.into());
         let _ = writeln!(
             text,
-            "\nVuvuzela's mechanism and bound take {} onions a round for as many rounds,\n\
-             {:.0} times as many, and charge every round.",
-            grouped(vuvuzela),
-            vuvuzela as f64 / f64::from(fit.noise_onions)
+            "Noise    {noise} onions a round from each hop but the last, alpha {:.1}",
+            fit.alpha
         );
+        meaning(&mut text, plan);
+        if let Some(cost) = &plan.cost {
+            price(&mut text, plan, cost);
+        }
+        duration(&mut text, plan);
+        let vuvuzela = plan.vuvuzela_noise_onions;
+        if plan.charged_rounds > 0 && fit.noise_onions > 0 {
+            let _ = writeln!(
+                text,
+                "\nVuvuzela's mechanism and bound take {} onions a round for as many rounds,\n\
+                 {:.0} times as many, and charge every round.",
+                grouped(vuvuzela),
+                vuvuzela as f64 / f64::from(fit.noise_onions)
+            );
+        }
+        text
     }
-    text
 }
 
 fn meaning(text: &mut String, plan: &Plan) {

@@ -24,7 +24,8 @@ use crate::net::frames::write;
 use crate::net::shutdown::Tasks;
 use talaria_identity::backup::{BackupReader, BackupWriter, LINE_MAX};
 use talaria_identity::control::{COMMAND_MAX, Command, Reply, TokenInfo, UserInfo, to_line};
-use talaria_identity::service::{OperatorError, Service};
+use talaria_identity::service::Service;
+use talaria_identity::service::operator::OperatorError;
 use talaria_identity::store::{Row, Store, StoreError};
 use talaria_identity::token::Token;
 

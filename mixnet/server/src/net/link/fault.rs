@@ -8,7 +8,7 @@ use talaria_wire::control::Refusal;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::probe::LinkState;
 
-use super::BrokenLink;
+use super::broken::BrokenLink;
 use crate::net::frames::ReadError;
 use crate::net::greeting::GreetingError;
 use crate::net::tls::AnotherKey;

@@ -20,8 +20,9 @@ use tracing::{debug, info, warn};
 use super::super::frames::{FrameReader, write};
 use super::super::greeting::{GreetingError, read_control};
 use super::super::{HANDSHAKE, tls};
+use super::broken::BrokenLink;
 use super::fault::state_of;
-use super::{BrokenLink, LinkReader, write_message};
+use super::messages::{LinkReader, write_message};
 use talaria_mixnet::link::{BackWord, LinkMessage, OnwardWord};
 
 /// Batches that wait to be written to one link.

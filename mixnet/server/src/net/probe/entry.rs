@@ -2,6 +2,7 @@
 //! a certificate, which operators do not have. What it would say in its greeting, the copy of the
 //! network file that it made when it started says.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,10 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Check, Server, SocketAddr, dial, local, not_here, state_of, taken};
+use super::here::{local, not_here, taken};
+use crate::net::link::{dial, state_of};
+use crate::net::tls;
+use talaria_mixnet::probe::diagnosis::{Check, Server};
 use talaria_wire::tls_names::{ALPN_CLIENT, ENTRY_NAME};
 
 /// A certificate that ends within this time is mentioned.
@@ -96,7 +100,7 @@ impl Authority {
     }
 
     fn config(&self) -> Result<ClientConfig, TlsError> {
-        let mut config = ClientConfig::builder_with_provider(super::tls::provider())
+        let mut config = ClientConfig::builder_with_provider(tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(self.roots.clone())
             .with_no_client_auth();
@@ -109,7 +113,7 @@ impl Authority {
     /// Whether a certificate that is valid now will not be for much longer.
     fn ends_soon(&self, certificate: &CertificateDer<'_>) -> bool {
         let verifier =
-            WebPkiServerVerifier::builder_with_provider(self.roots.clone(), super::tls::provider());
+            WebPkiServerVerifier::builder_with_provider(self.roots.clone(), tls::provider());
         let Ok(verifier) = verifier.build() else { return false };
         let then = Duration::from_secs(UnixTime::now().as_secs()) + SOON;
         let then = UnixTime::since_unix_epoch(then);
