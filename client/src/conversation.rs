@@ -5,15 +5,17 @@
 //! [`Change`]s, to be committed first, and [`Notice`]s.
 
 pub mod budget;
+mod ending;
 mod inbox;
 mod outbox;
 mod search;
 pub mod state;
+mod units;
 
 use std::collections::BTreeMap;
 
 use talaria_wire::params::ONIONS_PER_LANE;
-use talaria_wire::peer_message::{Body, Content, Kind, MessageId, SessionId};
+use talaria_wire::peer_message::{Content, MessageId, SessionId};
 use talaria_wire::{Round, UnixMillis};
 use thiserror::Error;
 
@@ -22,17 +24,10 @@ use budget::{BudgetStage, Ended, Ledger, Limit};
 use inbox::Inbox;
 use outbox::{Acknowledgement, Outbox};
 use search::Search;
-use state::{
-    Change, ConversationState, Outgoing, Received, Run, Said, TEXT_MAX, Text, TextTooLong,
-};
+use state::{Change, ConversationState, Outgoing, Received, Said, Text, TextTooLong};
 use talaria_wire::identity::UserName;
+use units::{arrival, content};
 
-/// Rounds without a word after which the partner counts as absent.
-const ABSENT_AFTER: u32 = 5;
-/// Rounds without a word after which nobody waits for the partner's farewell.
-const FORGOTTEN_AFTER: u32 = 30;
-/// Rounds that carry the farewell after the partner's has been seen.
-const FAREWELL_ROUNDS: u32 = 2;
 /// Texts end here. What is left of the numbers is for beginnings and ends.
 const SEQ_LIMIT: u32 = u32::MAX - 65_536;
 
@@ -208,15 +203,6 @@ impl Conversation {
         Ok(id)
     }
 
-    /// This side has nothing more to say; `leaving`: and does not wait to hear the partner out.
-    pub(crate) fn end(&mut self, leaving: bool) {
-        self.leaving = leaving;
-        if !self.state.run.self_ended {
-            self.queue(Said::End);
-        }
-        self.finish_if_done();
-    }
-
     pub(crate) fn shown(&mut self, through: u32) {
         if self.state.unshown.front().is_some_and(|text| text.number <= through) {
             self.change(Change::Shown { through });
@@ -371,14 +357,6 @@ impl Conversation {
         }
     }
 
-    /// The partner has everything of this side, its end included, so it speaks of this run.
-    fn hear_farewell(&mut self) {
-        self.partner_done = true;
-        if !self.state.run.partner_ended {
-            self.change(Change::PartnerEnded { seq: None });
-        }
-    }
-
     fn fall_out_of_step(&mut self) {
         if !self.out_of_step {
             self.out_of_step = true;
@@ -426,45 +404,6 @@ impl Conversation {
         self.notices.push(Notice::Message { id, from, text, round, sent_ms, number });
     }
 
-    fn judge_presence(&mut self, round: Round, heard: bool) {
-        let ended = self.state.run.partner_ended;
-        if heard {
-            self.set_presence(if ended { Presence::Ended } else { Presence::Present }, round);
-        } else if self.quiet >= ABSENT_AFTER && self.heard.is_some() {
-            self.set_presence(if ended { Presence::Left } else { Presence::Absent }, round);
-        }
-    }
-
-    fn set_presence(&mut self, presence: Presence, round: Round) {
-        if self.presence != presence {
-            self.presence = presence;
-            self.notices.push(Notice::Partner { presence, round });
-        }
-    }
-
-    /// Nothing of this side is under way, and the partner has nothing more to say.
-    fn is_done(&self) -> bool {
-        let Run { self_ended, partner_ended, .. } = self.state.run;
-        self_ended && partner_ended && self.state.outgoing.is_empty()
-    }
-
-    fn finish_if_done(&mut self) {
-        let Run { self_ended, partner_ended, .. } = self.state.run;
-        let said_it_all = self_ended && self.state.outgoing.is_empty();
-        let parted = self.is_done() && self.partner_done && self.farewells >= FAREWELL_ROUNDS;
-        // Only the end itself may be unacknowledged: the partner left without waiting for it.
-        let forgotten = self_ended
-            && partner_ended
-            && self.quiet >= FORGOTTEN_AFTER
-            && self.state.unacknowledged() == 0;
-        if !self.finished && (parted || forgotten || self.leaving && said_it_all) {
-            self.finished = true;
-            self.write_charged();
-            self.change(Change::Finished);
-            self.notices.push(Notice::Finished);
-        }
-    }
-
     fn queue(&mut self, what: Said) {
         let first_seq = self.state.next_seq;
         // Past the limit there are only beginnings and ends, and room for 65,535 of them.
@@ -488,40 +427,6 @@ impl Conversation {
         }
     }
 }
-
-fn content(outgoing: &Outgoing, seq: u32) -> Content {
-    let mut content = Content { seq, ..Content::idle() };
-    match &outgoing.what {
-        Said::Begin => content.kind = Kind::Begin,
-        Said::End => content.kind = Kind::End,
-        Said::Text { id, text, sent_ms } => {
-            let index = u16::try_from(seq - outgoing.first_seq).unwrap_or(u16::MAX);
-            content.kind = Kind::Data;
-            content.message_id = *id;
-            content.fragment_index = index;
-            content.fragment_count = text.fragments();
-            content.sent_ms = *sent_ms;
-            content.body = Body::new(text.fragment(index)).expect("a fragment fits a body");
-        }
-    }
-    content
-}
-
-/// What it means for something under way that the partner has everything below `below`.
-fn arrival(outgoing: &Outgoing, before: u32, below: u32, round: Round) -> Option<Notice> {
-    let Said::Text { id, .. } = outgoing.what else {
-        return None;
-    };
-    if outgoing.end_seq() <= below {
-        return Some(Notice::Delivered { id, round });
-    }
-    let count = u16::try_from(outgoing.units()).unwrap_or(u16::MAX);
-    let have = u16::try_from(below - outgoing.first_seq).unwrap_or(u16::MAX);
-    let way = Way::Sending;
-    (before < below).then_some(Notice::Progress { id, way, have, count })
-}
-
-const _: () = assert!(TEXT_MAX / 336 < 65_536, "a text's fragments are counted in 16 bits");
 
 #[cfg(test)]
 mod tests;

@@ -6,46 +6,28 @@ use rand::CryptoRng;
 use talaria_wire::crypto::OnionPublic;
 use talaria_wire::dead_drop::EMPTY_REPLY;
 use talaria_wire::frame::{Announcement, Outcome, Replies, Submission};
-use talaria_wire::onion::{self, ReplyOpener};
+use talaria_wire::onion;
 use talaria_wire::params::{ONIONS_PER_LANE, PEER_MESSAGE_LEN};
 use talaria_wire::{ExchangeRequest, Round, UnixMillis};
 
-use super::{
-    Action, CLOCK_TOLERANCE_MS, Change, Client, MAX_ROUNDS_AWAY, OVERDUE_MS, ProtocolError,
-};
+use super::Client;
+use super::action::{Action, Change, ProtocolError};
+use super::away::{Lane, RoundAway};
 use crate::conversation::SlotResult;
 use crate::conversation::budget::Ended;
 use crate::cover::CoverPair;
 use crate::notice::{Interference, Notice};
 use crate::session::Answer;
 
+/// An announcement further from the local clock than this is not answered.
+pub(super) const CLOCK_TOLERANCE_MS: u64 = 10 * 60 * 1000;
+/// Rounds whose replies are waited for; beyond that the oldest count as failed.
+pub(super) const MAX_ROUNDS_AWAY: usize = 64;
+/// A round whose replies have not come after this long, or after five rounds if that is longer,
+/// is lost.
+const OVERDUE_MS: u64 = 15_000;
+
 type Messages<'a> = [Option<&'a [u8; PEER_MESSAGE_LEN]>; ONIONS_PER_LANE];
-
-/// What a lane expects to come back.
-enum Lane {
-    Idle(Box<CoverPair>),
-    Talking(Box<[Answer; ONIONS_PER_LANE]>),
-    /// Of a conversation that is not open any more.
-    Forgotten,
-}
-
-/// A round that has been answered and has not come back.
-pub(super) struct RoundAway {
-    round: Round,
-    announced: UnixMillis,
-    openers: Vec<ReplyOpener>,
-    lanes: Vec<Lane>,
-}
-
-impl RoundAway {
-    pub(super) fn forget_conversation(&mut self) {
-        for lane in &mut self.lanes {
-            if let Lane::Talking(_) = lane {
-                *lane = Lane::Forgotten;
-            }
-        }
-    }
-}
 
 impl Client {
     /// Answers a round that is open, or remembers to when it will be.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chacha20::ChaCha20Rng;
 use rustls_pki_types::CertificateDer;
+use talaria_wire::control::{Farewell, Refusal};
 use talaria_wire::crypto::OnionSecret;
 use talaria_wire::dead_drop::EMPTY_REPLY;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Outcome, Submission};
@@ -11,10 +12,14 @@ use talaria_wire::network_file::{
     EntryInfo, HopInfo, IdentityInfo, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
 use talaria_wire::onion::{PeelContext, peel, seal_reply};
+use talaria_wire::peer_message::MessageId;
 use talaria_wire::{HopIndex, UnixMillis};
 
+use super::round::MAX_ROUNDS_AWAY;
 use super::*;
+use crate::conversation::SayError;
 use crate::conversation::budget::BudgetStage;
+use crate::conversation::state::{self, ConversationState};
 use crate::identity::tests::identity;
 use crate::notice::Interference;
 use talaria_fixtures::epoch_keys;

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
+use super::ending::FORGOTTEN_AFTER;
+use super::state::Run;
 use super::*;
+use talaria_wire::peer_message::Kind;
 
 type Contents = [Content; ONIONS_PER_LANE];
 
