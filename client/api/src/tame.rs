@@ -6,22 +6,22 @@
 const REPLACEMENT: char = '\u{fffd}';
 
 /// For one line of output: no control character but a tab, and no line break of any kind.
-pub(crate) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     text.chars().map(|c| if breaks_line(c) && c != '\t' { REPLACEMENT } else { c }).collect()
 }
 
 /// For a terminal: nothing that moves the cursor or turns the direction of text. Lines stay.
-pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> {
+pub fn lines(text: &str) -> impl Iterator<Item = String> {
     text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).map(shown)
 }
 
 /// For one line of a terminal.
-pub(crate) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     text.chars().map(shown_char).collect()
 }
 
 /// One character as a terminal may see it.
-pub(crate) fn shown_char(c: char) -> char {
+pub fn shown_char(c: char) -> char {
     match c {
         '\t' => ' ',
         '\u{200b}'..='\u{200f}'

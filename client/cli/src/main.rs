@@ -16,7 +16,6 @@ mod people;
 mod screen;
 mod secret;
 mod status;
-mod tame;
 mod unlocked;
 
 use std::io;

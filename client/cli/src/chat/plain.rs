@@ -16,7 +16,7 @@ use super::signals::Signals;
 use super::{Front, unacknowledged};
 use crate::error::{CliError, FAILED, TIMED_OUT};
 use crate::events::{self, Event};
-use crate::tame;
+use talaria_api::tame;
 
 /// What has been seen so far, to say little and the right thing.
 #[derive(Default)]

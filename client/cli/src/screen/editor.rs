@@ -1,6 +1,6 @@
 //! The line that is being typed. A paste may bring line breaks into it.
 
-use crate::tame;
+use talaria_api::tame;
 
 /// Characters and a place between them.
 #[derive(Debug, Default)]

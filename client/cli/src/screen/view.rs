@@ -9,7 +9,7 @@ use talaria_client::{BudgetStage, Presence};
 use talaria_wire::frame::Outcome;
 
 use super::app::{App, Item, Link, State};
-use crate::tame;
+use talaria_api::tame;
 
 const PROMPT: &str = "> ";
 

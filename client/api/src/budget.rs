@@ -1,0 +1,205 @@
+//! What the noise of a network is worth, and what conversations have used of it.
+
+use serde::{Deserialize, Serialize};
+
+/// Factors above this are not worth their digits: nothing is left of the protection.
+const GREATEST_FACTOR: f64 = 1000.0;
+
+/// What the noise of a network promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// There is no noise.
+    NoNoise,
+    /// There is noise, and nobody says for how much.
+    NoGoal,
+    /// There is noise for this.
+    Goal(Goal),
+}
+
+/// For how many charged rounds the noise covers up how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Goal {
+    /// The exponent of the factor by which a guess may improve.
+    pub epsilon_millionths: u32,
+    /// The probability that it improves by more.
+    pub delta_billionths: u32,
+    /// For so many rounds of a conversation.
+    pub charged_rounds: u64,
+}
+
+/// The budget of every conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// What the network is called.
+    pub network: String,
+    /// Of each hop and round.
+    pub noise_onions: u32,
+    /// Of the goal.
+    pub epsilon: Option<f64>,
+    /// Of the goal.
+    pub delta: Option<f64>,
+    /// Of the goal.
+    pub charged_rounds: Option<u64>,
+    /// The goal in words.
+    pub meaning: String,
+    /// Onions of one's own that were to meet and did not, in the newest run.
+    pub idle_pairs_unmet: u64,
+    /// One for each conversation.
+    pub contacts: Vec<Used>,
+}
+
+impl Status {
+    /// For a network and what its conversations have used.
+    #[must_use]
+    pub fn new(
+        network: String,
+        noise_onions: u32,
+        protection: Protection,
+        idle_pairs_unmet: u64,
+        charged: impl IntoIterator<Item = (String, u64)>,
+    ) -> Self {
+        let goal = match protection {
+            Protection::Goal(goal) => Some(goal),
+            Protection::NoNoise | Protection::NoGoal => None,
+        };
+        let charged_rounds = goal.map(|goal| goal.charged_rounds);
+        let used = |(name, charged)| Used::new(name, charged, charged_rounds);
+        Self {
+            network,
+            noise_onions,
+            epsilon: goal.map(epsilon),
+            delta: goal.map(delta),
+            charged_rounds,
+            meaning: meaning(protection),
+            idle_pairs_unmet,
+            contacts: charged.into_iter().map(used).collect(),
+        }
+    }
+}
+
+/// What a conversation has used of its budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Used {
+    /// With whom.
+    pub name: String,
+    /// Rounds that were charged.
+    pub charged: u64,
+    /// Rounds that the goal holds for.
+    pub budget: Option<u64>,
+    /// From 0 on; above 1 if it went on beyond the budget.
+    pub share: Option<f64>,
+    /// How far that is.
+    pub state: UsedState,
+}
+
+/// How far a conversation has come with its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsedState {
+    /// There is none.
+    NoBudget,
+    /// Less than half.
+    Ok,
+    /// Half or more.
+    Half,
+    /// All.
+    Spent,
+}
+
+impl Used {
+    #[expect(clippy::cast_precision_loss, reason = "a share is for looking at")]
+    fn new(name: String, charged: u64, budget: Option<u64>) -> Self {
+        let state = match budget {
+            None => UsedState::NoBudget,
+            Some(rounds) if charged >= rounds => UsedState::Spent,
+            Some(rounds) if charged >= rounds.div_ceil(2) => UsedState::Half,
+            Some(_) => UsedState::Ok,
+        };
+        let share = budget.map(|rounds| charged as f64 / rounds as f64);
+        Self { name, charged, budget, share, state }
+    }
+
+    /// For a person, after the name.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let Some((rounds, share)) = self.budget.zip(self.share) else {
+            return format!("{} charged rounds, no budget", self.charged);
+        };
+        let used = format!("{} of {rounds} charged rounds ({:.1} %)", self.charged, share * 100.0);
+        match self.state {
+            UsedState::Spent => format!("{used}: used up"),
+            UsedState::Half => format!("{used}: more than half is used"),
+            UsedState::NoBudget | UsedState::Ok => used,
+        }
+    }
+}
+
+fn epsilon(goal: Goal) -> f64 {
+    f64::from(goal.epsilon_millionths) / 1e6
+}
+
+fn delta(goal: Goal) -> f64 {
+    f64::from(goal.delta_billionths) / 1e9
+}
+
+/// The goal in words for people who have not read `mixnet/PRIVACY.md`.
+fn meaning(protection: Protection) -> String {
+    match protection {
+        Protection::NoNoise => "this network's hops add no noise: a removed onion tells. Whoever \
+             removes onions and sees the last hop may learn who talks, in a single round; there is \
+             no budget to keep"
+            .to_owned(),
+        Protection::NoGoal => {
+            "this network's hops add noise, but its network file does not say for \
+             how many charged rounds: no budget is kept"
+                .to_owned()
+        }
+        Protection::Goal(goal) => {
+            let rounds = goal.charged_rounds;
+            let factor = match epsilon(goal).exp() {
+                factor if factor > GREATEST_FACTOR => {
+                    format!("more than {GREATEST_FACTOR} times, so this protects nobody,")
+                }
+                factor => format!("at most {factor:.2} times"),
+            };
+            format!(
+                "in {rounds} charged rounds of a conversation, whoever removes onions and sees \
+                 everything but one honest hop can make it {factor} as likely as before, or as \
+                 unlikely, that the two talk; except with probability {}",
+                delta(goal)
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goals_are_said_in_words() {
+        let goal = |epsilon_millionths| {
+            let goal = Goal { epsilon_millionths, delta_billionths: 100_000, charged_rounds: 9 };
+            meaning(Protection::Goal(goal))
+        };
+        let said = goal(693_147);
+        assert!(
+            said.contains("at most 2.00 times") && said.contains("probability 0.0001"),
+            "{said}"
+        );
+        assert!(goal(u32::MAX).contains("protects nobody"));
+        assert!(meaning(Protection::NoNoise).contains("a removed onion tells"));
+    }
+
+    #[test]
+    fn shares_say_how_far_it_has_come() {
+        use UsedState::{Half, NoBudget, Ok, Spent};
+        let state = |charged, budget| Used::new("Bob".to_owned(), charged, budget).state;
+        assert_eq!([state(0, Some(5)), state(2, Some(5)), state(3, Some(5))], [Ok, Ok, Half]);
+        assert_eq!([state(5, Some(5)), state(7, None)], [Spent, NoBudget]);
+        let beyond = Used::new("Bob".to_owned(), 6, Some(4));
+        assert_eq!(beyond.describe(), "6 of 4 charged rounds (150.0 %): used up");
+    }
+}

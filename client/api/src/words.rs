@@ -1,0 +1,167 @@
+//! What people are told: the one set of words, whatever they look at.
+//!
+//! What to do about it depends on the face, which has commands or buttons for it and adds that.
+
+use crate::event::{Event, Presence, Stage, Trust};
+
+/// Digits that are read in one breath.
+const GROUP_DIGITS: usize = 5;
+
+/// Signs of somebody who drops or changes onions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interference {
+    /// Two onions of one's own did not meet.
+    IdlePairUnmet,
+    /// A reply was not sealed by the whole chain.
+    BadReply,
+    /// A message is not the partner's.
+    NotAuthentic,
+}
+
+/// What to tell a person about something that went wrong, or needs them.
+#[must_use]
+pub fn describe(event: &Event) -> Option<String> {
+    match event {
+        Event::Contact { name, trust: Trust::Changed, safety_number, compared_before, .. } => {
+            let before =
+                if *compared_before { ", and you had compared the one before" } else { "" };
+            Some(format!(
+                "{name} has another key than before{before}. Either {name} has replaced it, or \
+                 somebody is putting a key of their own between you. Nothing is sent until you \
+                 accept it. The safety number would be {}",
+                groups(safety_number)
+            ))
+        }
+        Event::Error(trouble) => Some(trouble.message.clone()),
+        Event::Budget { message, .. } => Some(message.clone()),
+        _ => None,
+    }
+}
+
+/// The digits of a safety number as they are read.
+#[must_use]
+pub fn groups(digits: &str) -> String {
+    let digits: Vec<char> = digits.chars().collect();
+    let groups: Vec<String> = digits.chunks(GROUP_DIGITS).map(|g| g.iter().collect()).collect();
+    groups.join(" ")
+}
+
+/// Onions were lost or altered, for the so many-th time in a run.
+#[must_use]
+pub fn describe_interference(round: u64, kind: Interference, times: u64) -> String {
+    let what = match kind {
+        Interference::IdlePairUnmet => {
+            "two onions of yours that were to meet each other did not: somebody may be removing \
+             onions, to see who talks"
+        }
+        Interference::BadReply => "a reply was altered on its way",
+        Interference::NotAuthentic => "a message was altered, or is not from the partner",
+    };
+    let often = match times {
+        1 => "for the first time".to_owned(),
+        times => format!("{times} times"),
+    };
+    format!("round {round}: {what} ({often} in this run)")
+}
+
+/// A round lies so far ahead of the local clock, or behind it if that is negative.
+#[must_use]
+pub fn describe_clock(round: u64, ahead_ms: i64) -> String {
+    let seconds = ahead_ms.unsigned_abs() / 1000;
+    let way = if ahead_ms < 0 { "behind" } else { "ahead of" };
+    format!(
+        "round {round} is {seconds} s {way} this clock and is left out: check the date and time of \
+         this computer"
+    )
+}
+
+/// Partner and home do not agree on what was said.
+#[must_use]
+pub fn describe_out_of_step() -> String {
+    "the partner and this home do not agree on what was said: one of the two works with an old \
+     copy of its files, and lines may be missing"
+        .to_owned()
+}
+
+/// The partner's new key was accepted.
+#[must_use]
+pub fn describe_key_accepted(partner: &str) -> String {
+    format!("the new key of {partner} is accepted")
+}
+
+/// What it means for a person that so much of the budget is gone.
+#[must_use]
+pub fn describe_budget(stage: Stage, charged: u64, budget: u64) -> String {
+    let used = format!("{charged} of {budget} charged rounds of this conversation are used");
+    let rest = match stage {
+        Stage::Half => {
+            "half of what the noise of this network covers up. Rounds are charged when onions were \
+             lost, or when you waited in vain: stay connected, and talk when the partner is there"
+        }
+        Stage::Spent => {
+            "the noise of this network covers up no more, so nothing is sent to the partner from \
+             now on. From outside it looks the same. What you write is kept"
+        }
+        Stage::Beyond => {
+            "the noise of this network covers up no more, and you go on: whoever removes onions can \
+             learn that you two talk"
+        }
+    };
+    format!("{used}: {rest}")
+}
+
+/// What the partner does, after their name.
+#[must_use]
+pub fn describe_presence(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Present => "is present",
+        Presence::Absent => "is absent",
+        Presence::Ended => "has ended",
+        Presence::Left => "has left",
+    }
+}
+
+/// What to say of lines that the partner is not known to have.
+#[must_use]
+pub fn describe_unacknowledged(count: usize) -> String {
+    match count {
+        0 => "everything you said is acknowledged".to_owned(),
+        1 => "1 line is unacknowledged: it is kept, and will be sent next time".to_owned(),
+        n => format!("{n} lines are unacknowledged: they are kept, and will be sent next time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_key_is_said_with_its_number_in_groups() {
+        let contact = |trust, compared_before| Event::Contact {
+            name: "bob".to_owned(),
+            trust,
+            safety_number: "0123456789".to_owned(),
+            compared_before,
+            conversation: "bob".to_owned(),
+        };
+        let said = describe(&contact(Trust::Changed, true)).unwrap();
+        assert!(said.contains("had compared") && said.ends_with("would be 01234 56789"), "{said}");
+        assert!(!describe(&contact(Trust::Changed, false)).unwrap().contains("had compared"));
+        assert_eq!(describe(&contact(Trust::New, false)), None);
+    }
+
+    #[test]
+    fn times_clocks_and_budgets_are_said_in_words() {
+        let unmet = describe_interference(9, Interference::IdlePairUnmet, 7);
+        assert!(unmet.starts_with("round 9: two onions") && unmet.contains("7 times in this run"));
+        assert!(describe_clock(9, -61_000).contains("61 s behind"));
+        assert!(describe_clock(9, 61_999).contains("61 s ahead of"));
+        assert!(describe_budget(Stage::Spent, 9, 9).ends_with("What you write is kept"));
+    }
+
+    #[test]
+    fn no_face_is_named() {
+        let all = [Stage::Half, Stage::Spent, Stage::Beyond].map(|s| describe_budget(s, 1, 2));
+        assert!(all.iter().all(|said| !said.contains("talaria ") && !said.contains("--")));
+    }
+}
