@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use talaria_client::certificate::signing_request;
 
-use super::{AccountError, Issued, Me, unexpected};
+use crate::error::{AccountError, unexpected};
+use crate::issued::{Issued, Me};
 
 /// The name and the first message of OPAQUE are at the service.
 pub struct LoginSent {

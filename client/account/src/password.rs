@@ -6,7 +6,8 @@ use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::identity::wrapping::WrappedThing;
 use talaria_wire::identity::{ExportKey, Request, Response};
 
-use super::{AccountError, Me, unexpected};
+use crate::error::{AccountError, unexpected};
+use crate::issued::Me;
 
 /// The first message for the new password is at the service.
 pub struct PasswordChange {

@@ -9,7 +9,8 @@ use talaria_wire::identity::{ExportKey, Request, Response};
 
 use talaria_client::certificate::signing_request;
 
-use super::{AccountError, Issued, Me, unexpected};
+use crate::error::{AccountError, unexpected};
+use crate::issued::{Issued, Me};
 
 /// The name and the first message of OPAQUE are at the service.
 pub struct RegistrationSent {

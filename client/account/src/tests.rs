@@ -2,13 +2,15 @@
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
-use talaria_opaque::Password;
-use talaria_wire::identity::directory::Copy;
+use talaria_opaque::{Password, Stretch};
+use talaria_wire::identity::directory::{Cause, Copy};
 use talaria_wire::identity::wrapping::WrappedThing;
 
+use super::error::unexpected;
 use super::*;
-use talaria_client::certificate::expires_s;
+use talaria_client::certificate::{expires_s, hash_of};
 use talaria_fixtures::identity;
+use talaria_wire::identity::{Refusal, Request, Response, UserName};
 
 use talaria_fixtures::service::{Connection, Service};
 

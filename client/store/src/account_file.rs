@@ -12,7 +12,6 @@ use talaria_wire::identity::{ExportKey, UserName};
 use crate::error::HomeError;
 use crate::files::{self, ACCOUNT_FILE, OLD_KEY_FILE};
 use crate::key::HomeKey;
-use crate::network;
 
 /// Version of the home's files. Homes up to 2 were not encrypted.
 const FORMAT: u32 = 3;
@@ -102,7 +101,7 @@ impl AccountFile {
 
     /// Changes the file of a home, one process at a time.
     pub(super) fn change(dir: &Path, change: impl FnOnce(&mut Self)) -> Result<Self, HomeError> {
-        let _held = network::hold(dir)?;
+        let _held = files::hold(dir)?;
         let mut file = Self::read(dir)?;
         change(&mut file);
         file.write(dir)?;

@@ -4,6 +4,7 @@
 //! been shown may be lost in a power failure. What is deleted is overwritten.
 
 mod changes;
+mod kinds;
 
 use std::path::Path;
 
@@ -27,6 +28,8 @@ use talaria_client::conversation::state::{
     self, ConversationState, Outgoing, Partial, Received, Run, Said, Text, TextMark,
 };
 
+use kinds::{BEGIN, END, TEXT};
+
 /// Version of the tables, in `user_version`. Up to 2 they were not encrypted.
 const FORMAT: i64 = 3;
 
@@ -34,10 +37,6 @@ const TABLES: &str = include_str!("tables.sql");
 
 /// What SQLite and SQLCipher keep beside the file of a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
-
-const BEGIN: i64 = 0;
-const TEXT: i64 = 1;
-const END: i64 = 2;
 
 /// What a home knows of itself.
 pub(super) struct Local {

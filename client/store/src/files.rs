@@ -10,6 +10,8 @@ pub(crate) const ACCOUNT_FILE: &str = "account.toml";
 pub(crate) const NETWORK_FILE: &str = "network.toml";
 pub(crate) const DATABASE_FILE: &str = "talaria.db";
 const LOCK_FILE: &str = "lock";
+/// Held while the plain files are compared and replaced.
+const HOLD_FILE: &str = "network.lock";
 /// Where homes that were not encrypted had their key.
 pub(crate) const OLD_KEY_FILE: &str = "identity.key";
 
@@ -93,4 +95,21 @@ pub(crate) fn lock(dir: &Path) -> Result<File, HomeError> {
         Err(fs::TryLockError::WouldBlock) => Err(HomeError::InUse(dir.to_owned())),
         Err(fs::TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
     }
+}
+
+/// Keeps other processes from changing the plain files of a home, until it is dropped.
+pub(super) fn hold(dir: &Path) -> Result<File, HomeError> {
+    hold_file(&hold_path(dir))
+}
+
+/// Where that is held.
+pub(super) fn hold_path(dir: &Path) -> PathBuf {
+    dir.join(HOLD_FILE)
+}
+
+/// The same, of a file that is known.
+pub(super) fn hold_file(path: &Path) -> Result<File, HomeError> {
+    let file = open_private(path)?;
+    file.lock().map_err(failed("lock", path))?;
+    Ok(file)
 }

@@ -12,11 +12,9 @@ use talaria_wire::network_file::{
 };
 use tracing::warn;
 
+use crate::account_file::AccountFile;
 use crate::error::HomeError;
 use crate::files::{self, NETWORK_FILE};
-
-/// Held while the copy is compared and replaced.
-const LOCK_FILE: &str = "network.lock";
 
 /// The two files that describe a home's network: its own copy, and the one it was copied from.
 ///
@@ -42,13 +40,12 @@ impl NetworkSource {
         }
         let known = read_file(&copy)?.into_known();
         let known = known.map_err(|error| failed(&copy, error.into()))?;
-        let origin =
-            crate::account_file::AccountFile::read(dir).ok().and_then(|file| file.network_file);
+        let origin = AccountFile::read(dir).ok().and_then(|file| file.network_file);
         Ok(Self::new(dir, known.version().network, origin))
     }
 
     pub(super) fn new(dir: &Path, id: NetworkId, origin: Option<PathBuf>) -> Self {
-        Self { id, copy: dir.join(NETWORK_FILE), lock: dir.join(LOCK_FILE), origin }
+        Self { id, copy: dir.join(NETWORK_FILE), lock: files::hold_path(dir), origin }
     }
 
     /// The newest version that was taken.
@@ -100,19 +97,8 @@ impl NetworkSource {
     }
 
     fn hold(&self) -> Result<File, HomeError> {
-        hold_file(&self.lock)
+        files::hold_file(&self.lock)
     }
-}
-
-/// Keeps other processes from changing the plain files of a home, until it is dropped.
-pub(super) fn hold(dir: &Path) -> Result<File, HomeError> {
-    hold_file(&dir.join(LOCK_FILE))
-}
-
-fn hold_file(path: &Path) -> Result<File, HomeError> {
-    let file = files::open_private(path)?;
-    file.lock().map_err(files::failed("lock", path))?;
-    Ok(file)
 }
 
 /// Takes another version of the network file into a home, also while it is locked or another
@@ -124,7 +110,7 @@ fn hold_file(path: &Path) -> Result<File, HomeError> {
 pub fn update(dir: &Path, file: &Path, now: UnixMillis) -> Result<Network, HomeError> {
     let network = NetworkSource::of_home(dir)?.update(file, now)?;
     let origin = files::absolute(file);
-    crate::account_file::AccountFile::change(dir, |account| account.network_file = origin)?;
+    AccountFile::change(dir, |account| account.network_file = origin)?;
     Ok(network)
 }
 

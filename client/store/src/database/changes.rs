@@ -7,7 +7,7 @@ use talaria_wire::Round;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::peer_message::MessageId;
 
-use super::{BEGIN, END, TEXT};
+use super::kinds::{BEGIN, END, TEXT};
 use talaria_client::conversation::state::{Change, MAY_COME_AGAIN, Outgoing, Received, Said};
 
 /// The tables of one conversation, within a transaction.

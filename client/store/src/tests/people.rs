@@ -1,0 +1,128 @@
+//! Contacts, and the copy of the directory.
+
+use super::*;
+
+/// A directory of the network of [`first`], whose service has the key that stands there.
+fn service() -> Service {
+    let mut service = Service::new(1);
+    service.network = first(2000).version().network;
+    service.head_key = identity(HEAD_SEED, "xxx").0.secret;
+    service.now_s = SINCE_S;
+    service
+}
+
+fn take(home: &mut Home, service: &Service) -> Result<bool, HomeError> {
+    let (entries, head) = service.page(home.directory().unwrap().entries());
+    home.append_directory(&entries, &head)
+}
+
+#[test]
+fn contacts_are_who_the_directory_says_and_changed_keys_wait_until_they_are_accepted() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
+    let mut service = service();
+    let [alice, bob] = [identity(1, "alice").0, identity(2, "bob").0];
+    for who in [&alice, &bob] {
+        service.enter(&who.name, Cause::Registered, &who.secret, None);
+    }
+    assert!(matches!(home.meet(&bob.name), Err(HomeError::UnknownName(_))));
+    assert!(!take(&mut home, &service).unwrap());
+    assert!(matches!(home.meet(&alice.name), Err(HomeError::Oneself(_))));
+    let met = home.meet(&bob.name).unwrap();
+    assert_eq!((met.contact.key, met.trust), (*bob.secret.public(), Trust::New));
+    assert_eq!(met.contact.created, Round(SINCE_S * 1000 / 2000));
+    home.mark_verified(&met.contact).unwrap();
+    assert_eq!(home.meet(&bob.name).unwrap().trust, Trust::Verified);
+
+    // A new home of his begins a new session, and changes nothing else.
+    service.now_s += 100;
+    service.enter(&bob.name, Cause::NewHome, &bob.secret, None);
+    take(&mut home, &service).unwrap();
+    let met = home.meet(&bob.name).unwrap();
+    assert_eq!((met.contact.created.0, met.trust), (SINCE_S / 2 + 50, Trust::Verified));
+    home.remember(&met.contact).unwrap();
+
+    let new = identity(3, "bob").0.secret;
+    service.enter(&bob.name, Cause::Rotated, &new, Some(&bob.secret));
+    take(&mut home, &service).unwrap();
+    let met = home.meet(&bob.name).unwrap();
+    let from = *bob.secret.public();
+    assert_eq!(met.trust, Trust::Changed { from, verified: true });
+    assert_eq!(home.contacts().unwrap()[0].1, Trust::Changed { from, verified: true });
+    assert!(matches!(home.remember(&met.contact), Err(HomeError::KeyChanged(_))));
+    assert!(matches!(home.mark_verified(&met.contact), Err(HomeError::KeyChanged(_))));
+    home.accept(&met.contact).unwrap();
+    // The mark is lost with the change.
+    assert_eq!(home.meet(&bob.name).unwrap().trust, Trust::Unverified);
+
+    service.enter(&bob.name, Cause::Deleted, &new, None);
+    take(&mut home, &service).unwrap();
+    assert!(matches!(home.meet(&bob.name), Err(HomeError::Gone(_))));
+}
+
+#[test]
+fn one_key_belongs_to_one_contact() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
+    let bob = identity(2, "bob").0.contact();
+    home.remember(&bob).unwrap();
+    home.remember(&bob).unwrap();
+    let double = identity(2, "robert").0.contact();
+    assert!(matches!(home.remember(&double), Err(HomeError::SharedKey(..))));
+    home.remember(&identity(3, "robert").0.contact()).unwrap();
+    assert!(matches!(home.accept(&double), Err(HomeError::SharedKey(..))));
+}
+
+#[test]
+fn a_directory_that_tells_another_story_is_not_taken() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
+    let mut service = service();
+    let alice = identity(1, "alice").0;
+    service.enter(&alice.name, Cause::Registered, &alice.secret, None);
+    take(&mut home, &service).unwrap();
+    assert!(home.require_current().is_ok());
+    let mut forked = self::service();
+    let mallory = identity(4, "alice").0;
+    forked.enter(&mallory.name, Cause::Registered, &mallory.secret, None);
+    let refused = take(&mut home, &forked).unwrap_err();
+    assert!(refused.to_string().contains("two stories"), "{refused}");
+    forked.entries.clear();
+    assert!(matches!(take(&mut home, &forked), Err(HomeError::Directory(_))));
+    drop(home);
+    let mut home = Home::open(&dir.path().join("home"), &key()).unwrap();
+    assert_eq!(home.directory().unwrap().entries(), 1);
+    assert_eq!(home.own_user().unwrap().unwrap().key, *alice.secret.public());
+}
+
+#[test]
+fn a_home_knows_when_another_one_has_taken_its_place() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
+    let mut service = service();
+    let alice = identity(1, "alice").0;
+    assert!(matches!(home.require_current(), Err(HomeError::NotInDirectory)));
+    service.enter(&alice.name, Cause::Registered, &alice.secret, None);
+    service.now_s += 10;
+    service.enter(&alice.name, Cause::Renewed, &alice.secret, None);
+    take(&mut home, &service).unwrap();
+    assert!(home.require_current().is_ok());
+    service.enter(&alice.name, Cause::NewHome, &alice.secret, None);
+    take(&mut home, &service).unwrap();
+    assert!(matches!(home.require_current(), Err(HomeError::Superseded(_))));
+}
+
+#[test]
+fn a_key_that_was_prepared_takes_the_place_of_the_old_one() {
+    let dir = TempDir::new().unwrap();
+    let mut home = make_home(&dir);
+    let new = identity(8, "alice").0.secret;
+    assert!(!home.has_prepared(&new).unwrap());
+    home.prepare_key(&new).unwrap();
+    assert!(home.has_prepared(&new).unwrap() && home.identity().unwrap().secret != new);
+    home.set_key(&new, &vec![7].into(), SINCE_S + 9).unwrap();
+    assert!(!home.has_prepared(&new).unwrap());
+    let credentials = home.credentials().unwrap();
+    assert!(credentials.secret == new && credentials.certificate.as_ref() == [7]);
+    assert_eq!(home.since_s().unwrap(), SINCE_S + 9);
+}
