@@ -2,12 +2,13 @@
 
 use std::io;
 
+use talaria_api::{Code, Event, Trouble};
 use talaria_daemon::{RunError, ServiceError};
 use talaria_store::HomeError;
 use thiserror::Error;
 
-use crate::events::{self, Event};
 use crate::secret::PasswordError;
+use crate::{advice, events};
 
 /// An error.
 pub(crate) const FAILED: u8 = 1;
@@ -23,9 +24,9 @@ pub(crate) const TERMINATED: u8 = 143;
 pub(crate) enum CliError {
     #[error("there is no home directory: choose one with --home")]
     NoHome,
-    #[error(transparent)]
+    #[error("{}", advice::home(.0))]
     Home(#[from] HomeError),
-    #[error(transparent)]
+    #[error("{}", advice::service(.0))]
     Service(ServiceError),
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -34,7 +35,7 @@ pub(crate) enum CliError {
     #[error("the safety number makes no QR code")]
     NoQrCode,
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(RunError),
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
     #[error("the terminal cannot be used: {0}")]
@@ -51,16 +52,29 @@ impl CliError {
         let message = brief(&self.to_string());
         eprintln!("error: {message}");
         if json {
-            let event = Event::Error {
-                code: "fatal",
-                message,
-                fatal: true,
-                round: None,
-                line: None,
-                times: None,
-            };
+            let fatal = Trouble { fatal: true, ..Trouble::new(Code::Fatal, message) };
+            let event = Event::Error(fatal);
             // Nobody is left to tell if this fails too.
             let _ = events::print(&event);
+        }
+    }
+}
+
+impl From<ServiceError> for CliError {
+    /// What the home says is said in its own words.
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Home(error) => Self::Home(error),
+            error => Self::Service(error),
+        }
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Home(error) => Self::Home(error),
+            error => Self::Run(error),
         }
     }
 }

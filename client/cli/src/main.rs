@@ -7,6 +7,7 @@
 )]
 
 mod account;
+mod advice;
 mod args;
 mod chat;
 mod commands;

@@ -13,11 +13,13 @@ use ratatui::crossterm::event::{
 };
 use ratatui::crossterm::execute;
 use ratatui::{DefaultTerminal, Frame};
-use talaria_daemon::Input;
+use talaria_api::words::describe_unacknowledged;
+use talaria_api::{Request, Token};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::chat::{Front, Signals, unacknowledged};
+use crate::chat::front::Front;
+use crate::chat::signals::Signals;
 use crate::error::{CliError, INTERRUPTED, TIMED_OUT};
 use app::{App, Wish};
 
@@ -35,7 +37,7 @@ pub(crate) async fn show(front: Front) -> Result<u8, CliError> {
     let (front, code) = shown?;
     let summary = front.join().await?;
     // The terminal may be gone, and nobody left to read this.
-    let _ = writeln!(io::stderr(), "talaria: {}", unacknowledged(summary.unacknowledged));
+    let _ = writeln!(io::stderr(), "talaria: {}", describe_unacknowledged(summary.unacknowledged));
     Ok(if summary.finished { 0 } else { code })
 }
 
@@ -49,11 +51,8 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(mut front: Front) -> Self {
-        let mut app = App::new(front.partner.clone());
-        if let Some(received) = front.interrupted.take() {
-            app.take_message(received.text.as_str(), received.sent_ms);
-        }
+    fn new(front: Front) -> Self {
+        let app = App::new(front.partner.clone());
         let deadline = front.timeout.map(|timeout| (Instant::now() + timeout, TIMED_OUT));
         Self { front, app, deadline, code: 0, stopping: false }
     }
@@ -66,14 +65,13 @@ impl Screen {
             terminal.draw(|frame| view::draw(&mut self.app, frame)).map_err(CliError::Terminal)?;
             let deadline = self.deadline;
             tokio::select! {
-                event = self.front.events.recv() => match event {
+                event = self.front.next() => match event {
                     None => break,
                     Some(event) => {
                         if let Some(number) = self.app.take_in(event) {
                             let draw = |frame: &mut Frame<'_>| view::draw(&mut self.app, frame);
-                            self.front
-                                .show(number, || terminal.draw(draw).map(|_| ()))
-                                .map_err(CliError::Terminal)?;
+                            terminal.draw(draw).map_err(CliError::Terminal)?;
+                            self.front.shown(number);
                         }
                     }
                 },
@@ -88,20 +86,24 @@ impl Screen {
                 }
             }
         }
+        // It has ended already, unless nothing more can be shown.
+        self.front.stop();
         Ok((self.front, self.code))
     }
 
     fn take_key(&mut self, key: &Key) {
         match self.app.take_key(key) {
             Wish::Nothing => {}
-            Wish::Say(text) => {
-                if self.front.input.try_send(Input::Say(text)).is_err() {
-                    self.app.refuse_oldest("too much is waiting to be sent");
+            Wish::Say(token, text) => {
+                let conversation = self.front.partner.clone();
+                if self.front.ask(Request::Say { token, conversation, text }).is_err() {
+                    self.app.refuse(token, "too much is waiting to be sent");
                 }
             }
-            Wish::Leave => self.leave(),
-            Wish::AcceptKey => {
-                if self.front.input.try_send(Input::AcceptKey).is_err() {
+            Wish::Leave(token) => self.leave(token),
+            Wish::AcceptKey(token) => {
+                let conversation = self.front.partner.clone();
+                if self.front.ask(Request::AcceptKey { token, conversation }).is_err() {
                     self.app.tell("too much is waiting to be sent: try again");
                 }
             }
@@ -109,10 +111,10 @@ impl Screen {
         }
     }
 
-    fn leave(&mut self) {
-        let input = self.front.input.clone();
+    fn leave(&mut self, token: Token) {
+        let (requests, conversation) = (self.front.requests(), self.front.partner.clone());
         // The queue may be full; whoever leaves can wait for a place in it.
-        tokio::spawn(async move { input.send(Input::Leave).await });
+        tokio::spawn(async move { requests.ask(Request::Leave { token, conversation }).await });
         self.app.leaving = true;
         self.deadline = Some((Instant::now() + PATIENCE, 0));
     }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use talaria_daemon::ServiceError;
 use talaria_daemon::account::{Unlocked, sync};
 use talaria_opaque::Stretch;
 use talaria_store::{AccountFile, Home, HomeError};
 use tokio::runtime::Runtime;
 
+use crate::advice;
 use crate::error::CliError;
 use crate::secret::Source;
 
@@ -42,7 +42,7 @@ impl Session {
         runtime.block_on(sync(&mut unlocked.connection, home))?;
         match home.require_current() {
             Err(warning @ (HomeError::Superseded(_) | HomeError::NotInDirectory)) => {
-                eprintln!("warning: {warning}");
+                eprintln!("warning: {}", advice::home(&warning));
             }
             other => other?,
         }
@@ -80,14 +80,4 @@ pub(crate) fn runtime() -> Result<Runtime, CliError> {
 /// A generator seeded by the system.
 pub(crate) fn generator() -> Result<StdRng, CliError> {
     StdRng::try_from_rng(&mut SysRng).map_err(|_| CliError::NoRandomness)
-}
-
-impl From<ServiceError> for CliError {
-    /// What the home says is said in its own words.
-    fn from(error: ServiceError) -> Self {
-        match error {
-            ServiceError::Home(error) => Self::Home(error),
-            error => Self::Service(error),
-        }
-    }
 }

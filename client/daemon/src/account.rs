@@ -6,17 +6,19 @@
 
 use std::path::{Path, PathBuf};
 
-use rand::CryptoRng;
+use rand::rngs::StdRng;
+use rand::{CryptoRng, SeedableRng};
 use talaria_opaque::{Password, Stretch};
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::identity::UserName;
 use talaria_wire::network_file::Network;
 
+use crate::blocking::blocking;
 use crate::clock::now;
 use crate::net::identity::{IdentityConnection, ServiceError};
 use talaria_account::{
-    Issued, LoggedIn, LoginSent, Me, PasswordChange, PasswordChanged, RegistrationSent, renew,
-    renewed,
+    AccountError, Issued, LoggedIn, LoginSent, Me, PasswordChange, PasswordChanged,
+    RegistrationSent, renew, renewed,
 };
 use talaria_client::certificate::{RENEW_BEFORE_S, expires_s, hash_of};
 use talaria_store::{self as store, AccountFile, Home, HomeError, HomeKey, NetworkSource, NewHome};
@@ -81,10 +83,13 @@ impl Joining {
     ) -> Result<Home, ServiceError> {
         let mut service = IdentityConnection::open(&self.network).await?;
         let (sent, request) = RegistrationSent::start(self.me(name), password, token, rng)?;
-        let (proven, request) = sent.prove(service.ask(&request).await?, rng)?;
+        let (answer, mut rng) = (service.ask(&request).await?, StdRng::from_rng(rng));
+        // The password is stretched, which takes a second and a lot of memory.
+        let proving = blocking(move || Ok::<_, AccountError>((sent.prove(answer, &mut rng)?, rng)));
+        let ((proven, request), mut rng) = proving.await?;
         let registered = proven.finish(service.ask(&request).await?)?;
-        let key = HomeKey::generate(rng);
-        let wrapped_key = key.wrap(&registered.export, rng);
+        let key = HomeKey::generate(&mut rng);
+        let wrapped_key = key.wrap(&registered.export, &mut rng);
         let home = self.settle(name, &registered.secret, registered.issued, &key, wrapped_key);
         let mut home = home.map_err(ServiceError::HomeNotWritten)?;
         sync(&mut service, &mut home).await?;
@@ -140,7 +145,8 @@ async fn login(
     rng: &mut impl CryptoRng,
 ) -> Result<LoggedIn, ServiceError> {
     let (sent, request) = LoginSent::start(me, password, rng)?;
-    let (proven, request) = sent.prove(service.ask(&request).await?, rng)?;
+    let (answer, mut rng) = (service.ask(&request).await?, StdRng::from_rng(rng));
+    let (proven, request) = blocking(move || sent.prove(answer, &mut rng)).await?;
     Ok(proven.finish(service.ask(&request).await?)?)
 }
 
@@ -231,7 +237,11 @@ impl Unlocked {
         let (old, me) = (&self.logged_in, self.logged_in.me().clone());
         let (change, request) = PasswordChange::start(me, new, rng)?;
         let challenge = self.connection.ask(&request).await?;
-        let changed = change.prove(&old.secret, challenge, rng)?;
+        let secret = IdentitySecret::from_bytes(&old.secret.to_bytes())
+            .expect("the bytes of a key are a key");
+        let mut stretching = StdRng::from_rng(rng);
+        let proving = move || change.prove(&secret, challenge, &mut stretching);
+        let changed = blocking(proving).await?;
         let [old, new] = [&old.export, &changed.export].map(|export| self.key.wrap(export, rng));
         home.set_wrapped(vec![old, new.clone()])?;
         let answer = self.connection.ask(&changed.request).await?;

@@ -1,7 +1,9 @@
 //! The one task of a running client.
 
 mod directory;
+mod following;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,21 +13,26 @@ use rand::rngs::{StdRng, SysRng};
 use talaria_wire::UnixMillis;
 use talaria_wire::control::{Farewell, Refusal};
 use talaria_wire::identity::UserName;
+use talaria_wire::peer_message::MessageId;
 use tokio::time::sleep;
 use tracing::debug;
 
+use crate::blocking::Shelf;
 use crate::clock::now;
 use crate::net::backoff::Backoff;
 use crate::net::connection::{Connected, Connection, ConnectionError, Frame};
 use crate::net::identity::{Page, ServiceError};
 use crate::net::tls::client_config;
-use crate::run::{BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent};
-use directory::{Following, follow};
+use crate::run::{Asked, BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent};
+use following::{Following, follow};
 use talaria_client::certificate::Credentials;
 use talaria_client::client::{Action, Change, Client, CloseReason};
 use talaria_client::contact::Contact;
 use talaria_client::notice::Notice;
+use talaria_client::{ConversationState, Identity};
 use talaria_store::{Home, NetworkSource};
+use talaria_wire::Round;
+use talaria_wire::network_file::Network;
 
 /// Inputs that share a commit.
 const INPUTS_AT_ONCE: usize = 256;
@@ -51,7 +58,7 @@ enum Happened {
 }
 
 struct Driver {
-    home: Home,
+    home: Shelf,
     client: Client,
     rng: StdRng,
     ports: Ports,
@@ -66,6 +73,8 @@ struct Driver {
     contradicted: bool,
     backoff: Backoff,
     inputs: Vec<Input>,
+    /// Whose texts are on their way to the disk, in their order.
+    saying: VecDeque<(MessageId, Asked)>,
     input_open: bool,
     shown_open: bool,
     finished: bool,
@@ -78,28 +87,24 @@ struct Driver {
 /// [`RunError`] if the home cannot be written or the server will never take this client. Lost
 /// connections are no errors: they are made again.
 pub async fn run(
-    mut home: Home,
+    home: Home,
     contact: Contact,
     when_spent: WhenSpent,
     ports: Ports,
 ) -> Result<Summary, RunError> {
-    let source = home.network_source()?;
-    let network = source.load(now())?;
-    let credentials = home.credentials()?;
-    client_config(&network, &credentials)?;
-    home.remember(&contact)?;
     let partner = contact.name.clone();
-    // The client counts anew in every run.
-    home.commit(&[Change::IdlePairsUnmet(0)])?;
-    let state = home.conversation(&contact.key)?;
-    let mut client = Client::new(&network, home.identity()?, home.last_round()?);
+    let shelf = Shelf::new(home);
+    let begun = shelf.with(move |home| Begun::read(home, contact)).await?;
+    let Begun { source, network, credentials, identity, last_round, contact, state, entries } =
+        begun;
+    let mut client = Client::new(&network, identity, last_round);
     client.go_beyond_budget(when_spent == WhenSpent::GoOn);
     client.open(contact, state);
     let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
     let link = Link::Coming(connect(&source, credentials, Duration::ZERO));
-    let following = follow(&source, home.directory()?.entries(), Some(Duration::ZERO));
+    let following = follow(&source, entries, Some(Duration::ZERO));
     let driver = Driver {
-        home,
+        home: shelf,
         client,
         rng,
         ports,
@@ -111,11 +116,41 @@ pub async fn run(
         contradicted: false,
         backoff: Backoff::default(),
         inputs: Vec::new(),
+        saying: VecDeque::new(),
         input_open: true,
         shown_open: true,
         finished: false,
     };
     driver.drive().await
+}
+
+/// What a run begins with.
+struct Begun {
+    source: NetworkSource,
+    network: Network,
+    credentials: Credentials,
+    identity: Identity,
+    last_round: Option<Round>,
+    contact: Contact,
+    state: ConversationState,
+    /// In the copy of the directory.
+    entries: u64,
+}
+
+impl Begun {
+    fn read(home: &mut Home, contact: Contact) -> Result<Self, RunError> {
+        let source = home.network_source()?;
+        let network = source.load(now())?;
+        let credentials = home.credentials()?;
+        client_config(&network, &credentials)?;
+        home.remember(&contact)?;
+        // The client counts anew in every run.
+        home.commit(&[Change::IdlePairsUnmet(0)])?;
+        let state = home.conversation(&contact.key)?;
+        let (identity, last_round) = (home.identity()?, home.last_round()?);
+        let entries = home.directory()?.entries();
+        Ok(Self { source, network, credentials, identity, last_round, contact, state, entries })
+    }
 }
 
 fn connect(source: &NetworkSource, own: Credentials, after: Duration) -> Connecting {
@@ -135,7 +170,7 @@ impl Driver {
             }
             match self.wait().await {
                 Happened::Stopped => break,
-                happened => self.take_in(happened)?,
+                happened => self.take_in(happened).await?,
             }
         }
         self.part().await
@@ -162,7 +197,7 @@ impl Driver {
         self.client.conversation().map_or(0, |state| state.next_seq - state.acked)
     }
 
-    fn take_in(&mut self, happened: Happened) -> Result<(), RunError> {
+    async fn take_in(&mut self, happened: Happened) -> Result<(), RunError> {
         match happened {
             Happened::Connected(connected) => {
                 let Connected { connection, network } = *connected;
@@ -173,14 +208,14 @@ impl Driver {
             Happened::Frame(Frame { kind, body }) => {
                 let taken = self.client.handle_frame(now(), kind, &body, &mut self.rng);
                 if let Err(error) = taken {
-                    self.disconnect(&error.to_string())?;
+                    self.disconnect(&error.to_string()).await?;
                 }
             }
-            Happened::Pages(pages) => self.take_pages(pages)?,
-            Happened::Broken(error) => self.disconnect(&error.to_string())?,
+            Happened::Pages(pages) => self.take_pages(pages).await?,
+            Happened::Broken(error) => self.disconnect(&error.to_string()).await?,
             Happened::Timeout => self.client.handle_timeout(now(), &mut self.rng),
             Happened::Input(0) => self.input_open = false,
-            Happened::Input(_) => self.take_inputs()?,
+            Happened::Input(_) => self.take_inputs().await?,
             Happened::Shown(Some(number)) => self.client.shown(number),
             Happened::Shown(None) => self.shown_open = false,
             Happened::Stopped => {}
@@ -188,17 +223,16 @@ impl Driver {
         Ok(())
     }
 
-    fn take_inputs(&mut self) -> Result<(), RunError> {
+    async fn take_inputs(&mut self) -> Result<(), RunError> {
         for input in std::mem::take(&mut self.inputs) {
             match input {
-                Input::Say(text) => {
-                    if let Err(error) = self.client.say(&text, now()) {
-                        self.show(Event::Refused(error));
-                    }
-                }
+                Input::Say(text, asked) => match self.client.say(&text, now()) {
+                    Ok(id) => self.saying.push_back((id, asked)),
+                    Err(error) => self.show(Event::Refused(error, asked)),
+                },
                 Input::End => self.client.end(),
                 Input::Leave => self.client.leave(),
-                Input::AcceptKey => self.accept_key()?,
+                Input::AcceptKey(asked) => self.accept_key(asked).await?,
             }
         }
         Ok(())
@@ -208,8 +242,10 @@ impl Driver {
     async fn execute(&mut self) -> Result<(), RunError> {
         while let Some(action) = self.client.poll_action() {
             match action {
-                // SQLite blocks this task for a moment; it has nothing to do without the commit.
-                Action::Commit(changes) => self.home.commit(&changes)?,
+                // Nothing that comes after may be seen before this is durable.
+                Action::Commit(changes) => {
+                    self.home.with(move |home| home.commit(&changes)).await?;
+                }
                 Action::Send(frame) => self.send(&frame).await?,
                 Action::Notify(notice) => self.notify(notice),
                 Action::Close(CloseReason::Refused(
@@ -218,7 +254,7 @@ impl Driver {
                 Action::Close(CloseReason::Goodbye(
                     reason @ (Farewell::Replaced | Farewell::Superseded | Farewell::Disabled),
                 )) => return Err(RunError::SentAway(reason)),
-                Action::Close(reason) => self.disconnect(&reason.to_string())?,
+                Action::Close(reason) => self.disconnect(&reason.to_string()).await?,
             }
         }
         Ok(())
@@ -228,7 +264,7 @@ impl Driver {
         if let Link::Up(connection) = &mut self.link
             && let Err(error) = connection.write(frame).await
         {
-            self.disconnect(&error.to_string())?;
+            self.disconnect(&error.to_string()).await?;
         }
         Ok(())
     }
@@ -237,9 +273,15 @@ impl Driver {
         match notice {
             Notice::Ready { .. } => self.backoff.reset(),
             Notice::Finished => self.finished = true,
+            Notice::Sent { id } => return self.tell_sent(id),
             _ => {}
         }
         self.show(Event::Notice(notice));
+    }
+
+    fn tell_sent(&mut self, id: MessageId) {
+        let asked = self.saying.pop_front_if(|(said, _)| *said == id).map(|(_, asked)| asked);
+        self.show(Event::Sent { id, asked });
     }
 
     /// Whoever showed events may be gone; the rounds go on until the run is stopped.
@@ -247,13 +289,14 @@ impl Driver {
         let _ = self.ports.output.send(event);
     }
 
-    fn disconnect(&mut self, reason: &str) -> Result<(), RunError> {
+    async fn disconnect(&mut self, reason: &str) -> Result<(), RunError> {
         if let Link::Up(_) = self.link {
             self.client.handle_disconnected(now());
         }
         let retry_in = self.backoff.next(&mut self.rng);
         debug!(reason, ?retry_in, "no connection");
-        self.link = Link::Coming(connect(&self.source, self.home.credentials()?, retry_in));
+        let credentials = self.home.with(|home| home.credentials()).await?;
+        self.link = Link::Coming(connect(&self.source, credentials, retry_in));
         self.show(Event::Disconnected { reason: reason.to_owned(), retry_in });
         Ok(())
     }
@@ -268,7 +311,7 @@ impl Driver {
             self.inputs.push(input);
         }
         if !self.finished {
-            self.take_inputs()?;
+            self.take_inputs().await?;
         }
         self.execute().await?;
         self.ports.output = tokio::sync::mpsc::unbounded_channel().0;
@@ -277,7 +320,7 @@ impl Driver {
             self.execute().await?;
         }
         let state = self.client.conversation();
-        let unacknowledged = state.map_or(0, talaria_client::ConversationState::unacknowledged);
+        let unacknowledged = state.map_or(0, ConversationState::unacknowledged);
         Ok(Summary { finished: self.finished, unacknowledged })
     }
 }

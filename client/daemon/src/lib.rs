@@ -1,7 +1,8 @@
 //! Runs a client over TLS: sockets and clocks around the state machine.
 //!
 //! [`run`] is one task. It reads frames, executes the client's actions in their order, and keeps
-//! the connection up; whoever calls it only sends [`Input`] and shows [`Event`]s.
+//! the connection up; whoever calls it only sends [`Input`] and takes [`Event`]s. [`hub::Hub`] does,
+//! and joins it to faces.
 
 #![allow(
     clippy::disallowed_methods,
@@ -10,14 +11,17 @@
 )]
 
 pub mod account;
+mod blocking;
 mod clock;
 mod driver;
+pub mod hub;
 pub mod net;
 mod run;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 pub use clock::now;
 pub use driver::run;
 pub use net::identity::ServiceError;
-pub use run::{BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent};
+pub use run::{Asked, BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent};

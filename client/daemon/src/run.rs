@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use talaria_api::Token;
 use talaria_wire::control::{Farewell, Refusal};
+use talaria_wire::peer_message::MessageId;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,26 +13,42 @@ use talaria_client::conversation::SayError;
 use talaria_client::notice::Notice;
 use talaria_store::HomeError;
 
+/// Which face has asked for something, and how it calls that: handed back as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The face.
+    pub face: u64,
+    /// What it calls the request.
+    pub token: Token,
+}
+
 /// What the person wants.
 #[derive(Debug)]
 pub enum Input {
     /// Say this.
-    Say(String),
+    Say(String, Asked),
     /// Nothing more to say: end when the partner has ended too.
     End,
     /// Nothing more to say: end when everything has arrived.
     Leave,
     /// Go on with the partner's new key.
-    AcceptKey,
+    AcceptKey(Asked),
 }
 
 /// What there is to show.
 #[derive(Debug)]
 pub enum Event {
-    /// From the client.
+    /// From the client: everything but that a text was sent.
     Notice(Notice),
+    /// A text has been committed, and will be sent until it is delivered.
+    Sent {
+        /// The text.
+        id: MessageId,
+        /// Who has asked for it.
+        asked: Option<Asked>,
+    },
     /// A text was not taken.
-    Refused(SayError),
+    Refused(SayError, Asked),
     /// The partner has another key, and nothing is sent until it is accepted.
     KeyChanged {
         /// To be compared with what the partner sees.
@@ -39,7 +57,7 @@ pub enum Event {
         verified: bool,
     },
     /// The partner's new key was accepted, and the conversation goes on.
-    KeyAccepted,
+    KeyAccepted(Asked),
     /// The partner takes no part in the network any more: why.
     PartnerGone(String),
     /// The identity service contradicts itself: how.

@@ -25,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::*;
 use std::time::Duration;
+use talaria_api::Token;
 use talaria_client::Notice;
 use talaria_client::contact::Contact;
 use talaria_fixtures::listener;
@@ -38,7 +39,9 @@ use talaria_wire::tls_names::{ALPN_CLIENT, ENTRY_NAME};
 use tokio::sync::{mpsc, oneshot};
 
 mod account;
+mod hub;
 
+const ASKED: Asked = Asked { face: 3, token: Token(4) };
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// An entry, and the identity service whose authority has signed it.
@@ -195,7 +198,7 @@ async fn every_round_gets_one_submission_and_lost_connections_come_back() {
     let text = std::fs::read_to_string(&file).unwrap();
     let network = NetworkFile::parse(&text).unwrap().verify(now(), None).unwrap();
     let mut person = Person::start(&dir, &file).await;
-    person.input.send(Input::Say("hello".to_owned())).await.unwrap();
+    person.input.send(Input::Say("hello".to_owned(), ASKED)).await.unwrap();
     let first = Round::at(now(), network.period_ms);
     for attempt in 0..2 {
         let mut stream = entry.welcome(&network).await;
@@ -298,8 +301,8 @@ async fn a_partner_with_another_key_gets_nothing_before_it_is_accepted() {
     .await;
     let _stream = entry.welcome(&network).await;
     person.wait_for(|e| matches!(e, Event::KeyChanged { verified: false, .. })).await;
-    person.input.send(Input::AcceptKey).await.unwrap();
-    person.wait_for(|e| matches!(e, Event::KeyAccepted)).await;
+    person.input.send(Input::AcceptKey(ASKED)).await.unwrap();
+    person.wait_for(|e| matches!(e, Event::KeyAccepted(ASKED))).await;
     person.stop().await;
 }
 

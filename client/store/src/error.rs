@@ -1,4 +1,5 @@
-//! What is wrong with a home, and what to do about it.
+//! What is wrong with a home. What to do about it depends on the commands or buttons that there are:
+//! whoever tells it to a person adds that.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,41 +9,29 @@ use talaria_wire::identity::directory::BadPage;
 use talaria_wire::network_file::NetworkFileError;
 use thiserror::Error;
 
-/// What is wrong with a home, and what to do about it.
+/// What is wrong with a home.
 #[derive(Debug, Error)]
 pub enum HomeError {
     /// There is no account.
-    #[error(
-        "no account in {0}: make one with `talaria register NAME --network FILE`, or bring yours \
-         here with `talaria login NAME --network FILE`"
-    )]
+    #[error("no account in {0}")]
     NoAccount(PathBuf),
     /// There is one already.
-    #[error(
-        "{0} holds an account already, and it is not replaced: choose another --home, or `talaria logout` first"
-    )]
+    #[error("{0} holds an account already, and it is not replaced")]
     AccountExists(PathBuf),
     /// The home is of a version that did not encrypt.
     #[error(
         "{0} is of an older version, which had contact cards and did not encrypt, and cannot be \
-         taken over: use another --home, or remove it, and then `talaria register NAME --network \
-         FILE`"
+         taken over"
     )]
     OldFormat(PathBuf),
     /// `account.toml` cannot be understood.
-    #[error(
-        "{0} is damaged: restore it from a copy; without one what this home remembers is lost, \
-         and `talaria login NAME` in another --home gets the account itself back"
-    )]
+    #[error("{0} is damaged: restore it from a copy; without one what this home remembers is lost")]
     BadAccountFile(PathBuf),
     /// The login was right, and does not open this home.
-    #[error(
-        "the password is right, but does not open this home: it was changed from another one. \
-         `talaria logout` here, then `talaria login NAME`; what this home remembers is lost with it"
-    )]
+    #[error("the password is right, but does not open this home: it was changed from another one")]
     OtherPassword,
     /// Another process uses the home.
-    #[error("another talaria uses {0}: end it first, or choose another --home")]
+    #[error("another talaria uses {0}")]
     InUse(PathBuf),
     /// A file cannot be read or written.
     #[error("cannot {action} {path}: {source}")]
@@ -72,18 +61,13 @@ pub enum HomeError {
         source: NetworkFileError,
     },
     /// There is no network file to go by.
-    #[error(
-        "no network is known yet: add --network FILE, which the operator of the network gives out"
-    )]
+    #[error("no network is known yet")]
     NoNetwork,
     /// The home belongs to another network than its network file says.
     #[error("the network file of the home is another one: put it back from a copy")]
     OtherNetwork,
     /// A network file that was to follow upon the home's is of another network.
-    #[error(
-        "{path} is of another network, `{name}`: an account belongs to one network, so register \
-         there in another --home"
-    )]
+    #[error("{path} is of another network, `{name}`: an account belongs to one network")]
     Elsewhere {
         /// The file.
         path: PathBuf,
@@ -91,10 +75,7 @@ pub enum HomeError {
         name: String,
     },
     /// The account goes on in another home, or with another key.
-    #[error(
-        "this account goes on in another home, or its key was replaced there: to go on here, \
-         `talaria logout` and then `talaria login {0}`; what this home remembers is lost with that"
-    )]
+    #[error("this account goes on in another home, or its key was replaced there")]
     Superseded(UserName),
     /// The directory does not have this account as the home does.
     #[error(
@@ -113,10 +94,7 @@ pub enum HomeError {
     #[error("`{0}` is you: choose somebody else")]
     Oneself(UserName),
     /// The contact's key is not the one that was known.
-    #[error(
-        "`{0}` has another key than before: ask them, then compare the safety number with \
-         `talaria verify {0}` and accept it with `talaria verify {0} --accept`"
-    )]
+    #[error("`{0}` has another key than before")]
     KeyChanged(UserName),
     /// Two people with one key: what one says could be taken for the other's.
     #[error(
@@ -124,10 +102,6 @@ pub enum HomeError {
     )]
     SharedKey(UserName, UserName),
     /// The service contradicts itself.
-    #[error(
-        "WARNING: {0}. Nothing of it was taken. The identity service may be lying to you: compare \
-         `talaria whoami` with others, and do not trust new keys until its operator has explained \
-         this"
-    )]
+    #[error("WARNING: {0}. Nothing of it was taken. The identity service may be lying to you")]
     Directory(#[from] BadPage),
 }

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use talaria_api::{Request, Text, Token};
 use talaria_client::TEXT_MAX;
-use talaria_daemon::Input;
 use tokio::sync::mpsc;
 
 /// What the reader tells beside the lines themselves.
@@ -20,31 +20,39 @@ pub(super) enum Report {
 const TOO_LONG: &str = "the line is longer than 64 KiB";
 const NOT_UTF8: &str = "the line is not UTF-8";
 
-/// Hands over every line, then `last`. Blocks while the client has enough to do.
+/// Asks to say every line, then to end or to leave; the number of a line, from 1, is its token. `ask`
+/// blocks while the client has enough to do, and says whether it still listens.
 pub(super) fn read(
     mut source: impl BufRead,
-    last: Input,
-    input: &mpsc::Sender<Input>,
+    partner: &str,
+    leave: bool,
+    mut ask: impl FnMut(Request) -> bool,
     reports: &mpsc::UnboundedSender<Report>,
 ) {
     let mut number = 0;
     loop {
         number += 1;
-        let input_taken = match next(&mut source) {
+        let (token, conversation) = (Token(number), partner.to_owned());
+        let taken = match next(&mut source) {
             Ok(None) => break,
-            Ok(Some(Ok(line))) => input.blocking_send(Input::Say(line)).is_ok(),
+            Ok(Some(Ok(line))) => ask(Request::Say { token, conversation, text: Text(line) }),
             Ok(Some(Err(why))) => reports.send(Report::Bad(number, why)).is_ok(),
             Err(error) => {
                 let _ = reports.send(Report::Broken(error.to_string()));
                 break;
             }
         };
-        if !input_taken {
+        if !taken {
             return;
         }
     }
     // Whoever does not listen any more has ended already.
-    let _ = input.blocking_send(last);
+    let (token, conversation) = (Token(number), partner.to_owned());
+    ask(if leave {
+        Request::Leave { token, conversation }
+    } else {
+        Request::End { token, conversation }
+    });
     let _ = reports.send(Report::End);
 }
 
@@ -105,14 +113,41 @@ mod tests {
         bytes.extend_from_slice(b"\n\xff\nok\n");
         bytes.extend_from_slice(&vec![b'y'; TEXT_MAX]);
         bytes.extend_from_slice(b"\r\n");
-        let (input, mut inputs) = mpsc::channel(9);
         let (reports, mut reported) = mpsc::unbounded_channel();
-        read(&bytes[..], Input::End, &input, &reports);
+        let mut asked = Vec::new();
+        let ask = |request| {
+            asked.push(request);
+            true
+        };
+        read(&bytes[..], "bob", false, ask, &reports);
         assert_eq!(reported.try_recv(), Ok(Report::Bad(1, TOO_LONG)));
         assert_eq!(reported.try_recv(), Ok(Report::Bad(2, NOT_UTF8)));
         assert_eq!(reported.try_recv(), Ok(Report::End));
-        assert!(matches!(inputs.try_recv(), Ok(Input::Say(text)) if text == "ok"));
-        assert!(matches!(inputs.try_recv(), Ok(Input::Say(text)) if text.len() == TEXT_MAX));
-        assert!(matches!(inputs.try_recv(), Ok(Input::End)));
+        let say = |line, text: String| {
+            let (token, conversation) = (Token(line), "bob".to_owned());
+            Request::Say { token, conversation, text: Text(text) }
+        };
+        let end = Request::End { token: Token(5), conversation: "bob".to_owned() };
+        assert_eq!(asked, [say(3, "ok".to_owned()), say(4, "y".repeat(TEXT_MAX)), end]);
+    }
+
+    #[test]
+    fn who_leaves_says_so_and_nothing_is_read_for_nobody() {
+        let (reports, mut reported) = mpsc::unbounded_channel();
+        let mut asked = Vec::new();
+        let ask = |request| {
+            asked.push(request);
+            true
+        };
+        read(&b""[..], "bob", true, ask, &reports);
+        assert!(matches!(&asked[..], [Request::Leave { .. }]));
+        assert_eq!(reported.try_recv(), Ok(Report::End));
+        let mut times = 0;
+        let deaf = |_| {
+            times += 1;
+            false
+        };
+        read(&b"a\nb\n"[..], "bob", true, deaf, &reports);
+        assert_eq!(times, 1);
     }
 }

@@ -5,18 +5,17 @@ use std::pin::pin;
 use std::process;
 use std::time::Duration;
 
-use talaria_client::Notice;
-use talaria_client::conversation::state::Received;
-use talaria_daemon::{self as net, Input};
+use talaria_api::words::{describe_presence, describe_unacknowledged};
+use talaria_api::{Code, Event, Text, Trouble, Trust, tame};
+use talaria_daemon::Summary;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::front::Front;
 use super::lines::{self, Report};
 use super::signals::Signals;
-use super::{Front, unacknowledged};
 use crate::error::{CliError, FAILED, TIMED_OUT};
-use crate::events::{self, Event};
-use talaria_api::tame;
+use crate::{advice, events};
 
 /// What has been seen so far, to say little and the right thing.
 #[derive(Default)]
@@ -29,7 +28,8 @@ struct Plain {
     delivered: u64,
     /// The newest round that has come back.
     round: Option<u64>,
-    finished: bool,
+    /// Too much was to be shown, and the rest is kept.
+    behind: bool,
 }
 
 /// Talks until both sides have ended; gives the exit code.
@@ -39,14 +39,11 @@ pub(super) async fn show(mut front: Front, json: bool) -> Result<u8, CliError> {
     let mut plain = Plain { json, partner: front.partner.clone(), ..Plain::default() };
     let mut timeout = pin!(wait(front.timeout));
     let mut ended_by = None;
-    if let Some(received) = front.interrupted.take() {
-        plain.repeat(&received).map_err(CliError::Output)?;
-    }
     let result = loop {
         let printed = tokio::select! {
-            event = front.events.recv() => match event {
+            event = front.next() => match event {
                 None => break Ok(()),
-                Some(event) => plain.show(&event, &front),
+                Some(event) => plain.show(event, &mut front),
             },
             Some(report) = reports.recv() => plain.report(report),
             () = &mut timeout, if ended_by.is_none() => {
@@ -64,10 +61,11 @@ pub(super) async fn show(mut front: Front, json: bool) -> Result<u8, CliError> {
         };
         if let Err(error) = printed {
             // What was not printed is not marked, and is shown next time.
-            front.stop();
             break Err(error);
         }
     };
+    // It has ended already, unless nothing more can be shown.
+    front.stop();
     let summary = front.join().await?;
     result.map_err(CliError::Output)?;
     plain.finish(summary, ended_by).map_err(CliError::Output)
@@ -75,9 +73,11 @@ pub(super) async fn show(mut front: Front, json: bool) -> Result<u8, CliError> {
 
 fn start_reader(front: &Front) -> mpsc::UnboundedReceiver<Report> {
     let (reports, reported) = mpsc::unbounded_channel();
-    let input = front.input.clone();
-    let last = if front.leave { Input::Leave } else { Input::End };
-    std::thread::spawn(move || lines::read(io::stdin().lock(), last, &input, &reports));
+    let (requests, partner, leave) = (front.requests(), front.partner.clone(), front.leave);
+    std::thread::spawn(move || {
+        let ask = |request| requests.blocking_ask(request);
+        lines::read(io::stdin().lock(), &partner, leave, ask, &reports);
+    });
     reported
 }
 
@@ -90,75 +90,72 @@ async fn wait(timeout: Option<Duration>) {
 
 impl Plain {
     /// Prints an event; a message is marked as shown after that.
-    fn show(&mut self, event: &net::Event, front: &Front) -> io::Result<()> {
-        if let net::Event::Notice(Notice::Round { round, .. }) = event {
-            self.round = Some(round.0);
+    fn show(&mut self, mut event: Event, front: &mut Front) -> io::Result<()> {
+        advice::add_to(&mut event);
+        if let Event::Round { round, .. } = &event {
+            self.round = Some(*round);
         }
-        let message = matches!(event, net::Event::Notice(Notice::Message { .. }));
-        if self.json && !message {
-            self.print(&Event::from_net(event, &self.partner))?;
+        if self.json {
+            events::print_in(self.round, &event)?;
         }
-        match event {
-            net::Event::Notice(notice) => self.show_notice(notice, front),
-            net::Event::Refused(error) => {
-                self.bad_lines = true;
-                self.say(&format!("error: a line was not sent: {error}"));
-                Ok(())
-            }
-            net::Event::KeyChanged { .. }
-            | net::Event::KeyAccepted
-            | net::Event::PartnerGone(_)
-            | net::Event::Directory(_) => {
-                if let Some(text) = events::describe_event(event, &self.partner) {
-                    self.say(&format!("warning: {text}"));
-                }
-                Ok(())
-            }
-            net::Event::Disconnected { reason, .. } => {
-                if std::mem::take(&mut self.connected) || self.delivered == 0 {
-                    self.say(&format!("no connection ({reason}), trying again"));
-                }
-                Ok(())
-            }
+        self.tell(&event)?;
+        if let Event::Message { number, .. } = &event {
+            front.shown(*number);
         }
+        Ok(())
     }
 
-    fn show_notice(&mut self, notice: &Notice, front: &Front) -> io::Result<()> {
-        match notice {
-            Notice::Message { from, text, number, .. } => front.show(*number, || {
-                if self.json {
-                    return self.print(&Event::from_notice(notice, &self.partner));
-                }
-                events::print_line(&format!("{from}: {}", tame::line(text.as_str())))
-            })?,
-            Notice::Ready { .. } if !self.connected => {
+    /// Tells a person, and remembers what the end depends on.
+    fn tell(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Message { from, text, .. } if !self.json => {
+                events::print_line(&format!("{from}: {}", tame::line(text.as_str())))?;
+            }
+            Event::Repeated { from, text, .. } => self.repeat(from, text),
+            Event::Ready { .. } if !self.connected => {
                 self.connected = true;
                 self.say(&format!("connected, talking to {}", self.partner));
             }
-            Notice::Partner { presence, .. } => {
-                let state = events::presence_name(*presence);
-                self.say(&format!("{} is {state}", self.partner).replace("is ended", "has ended"));
+            Event::Partner { state, .. } => {
+                self.say(&format!("{} {}", self.partner, describe_presence(*state)));
             }
-            Notice::Delivered { .. } => self.delivered += 1,
-            Notice::Finished => self.finished = true,
-            other => {
-                if let Some(text) = events::describe(other) {
+            Event::Delivered { .. } => self.delivered += 1,
+            Event::Error(trouble) => self.tell_trouble(trouble),
+            Event::Contact { trust: Trust::Changed, .. } | Event::Budget { .. } => {
+                if let Some(text) = advice::describe(event) {
                     self.say(&format!("warning: {text}"));
                 }
             }
+            _ => {}
         }
         Ok(())
     }
 
-    /// Whether standard output has it already nobody knows, so it does not go there again.
-    fn repeat(&self, received: &Received) -> io::Result<()> {
-        if self.json {
-            return self.print(&Event::repeated(received, &self.partner));
+    fn tell_trouble(&mut self, trouble: &Trouble) {
+        let message = &trouble.message;
+        match trouble.code {
+            Code::Refused => {
+                self.bad_lines = true;
+                self.say(&format!("error: a line was not sent: {message}"));
+            }
+            Code::Disconnected => {
+                if std::mem::take(&mut self.connected) || self.delivered == 0 {
+                    self.say(&format!("no connection ({message}), trying again"));
+                }
+            }
+            Code::FellBehind => {
+                self.behind = true;
+                self.say(&format!("error: {message}"));
+            }
+            _ => self.say(&format!("warning: {message}")),
         }
-        let line = tame::line(received.text.as_str());
+    }
+
+    /// Whether standard output has it already nobody knows, so it does not go there again.
+    fn repeat(&self, from: &str, text: &Text) {
+        let line = tame::line(text.as_str());
         let why = "the last run was killed while it showed this line, so here it is once more";
-        eprintln!("talaria: {why}:\n{}: {line}", self.partner);
-        Ok(())
+        self.say(&format!("{why}:\n{from}: {line}"));
     }
 
     fn report(&mut self, report: Report) -> io::Result<()> {
@@ -172,45 +169,31 @@ impl Plain {
         };
         self.bad_lines = true;
         eprintln!("error: {message}");
-        if !self.json {
-            return Ok(());
-        }
-        self.print(&Event::Error {
-            code: "line",
-            message,
-            fatal: false,
-            round: None,
-            line,
-            times: None,
-        })
+        self.print_error(Trouble { line, ..Trouble::new(Code::Line, message) })
     }
 
-    fn finish(&self, summary: net::Summary, ended_by: Option<u8>) -> io::Result<u8> {
+    fn finish(&self, summary: Summary, ended_by: Option<u8>) -> io::Result<u8> {
         let Some(code) = ended_by.filter(|_| !summary.finished) else {
-            self.say(&format!("finished, {} lines delivered", self.delivered));
-            return Ok(if self.bad_lines { FAILED } else { 0 });
+            if !self.behind {
+                self.say(&format!("finished, {} lines delivered", self.delivered));
+            }
+            return Ok(if self.bad_lines || self.behind { FAILED } else { 0 });
         };
-        let mut message = unacknowledged(summary.unacknowledged);
+        let mut message = describe_unacknowledged(summary.unacknowledged);
         if !self.input_ended {
             message.push_str("; standard input was not read to its end");
         }
-        let what = if code == TIMED_OUT { "timeout" } else { "interrupted" };
-        eprintln!("error: {what}: {message}");
-        if self.json {
-            self.print(&Event::Error {
-                code: what,
-                message,
-                fatal: true,
-                round: None,
-                line: None,
-                times: None,
-            })?;
-        }
+        let (what, name) = match code {
+            TIMED_OUT => (Code::Timeout, "timeout"),
+            _ => (Code::Interrupted, "interrupted"),
+        };
+        eprintln!("error: {name}: {message}");
+        self.print_error(Trouble { fatal: true, ..Trouble::new(what, message) })?;
         Ok(code)
     }
 
-    fn print(&self, event: &Event) -> io::Result<()> {
-        events::print_in(self.round, event)
+    fn print_error(&self, trouble: Trouble) -> io::Result<()> {
+        if self.json { events::print_in(self.round, &Event::Error(trouble)) } else { Ok(()) }
     }
 
     /// Tells a person, who is not there when a program reads the events.

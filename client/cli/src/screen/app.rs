@@ -2,14 +2,11 @@
 
 use chrono::{DateTime, Local};
 use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
-use talaria_client::{BudgetStage, Notice, Presence, Way};
-use talaria_daemon::{self as net, Event};
-use talaria_wire::Round;
-use talaria_wire::frame::Outcome;
-use talaria_wire::peer_message::MessageId;
+use talaria_api::{Code, Event, Outcome, Presence, Stage, Text, Token, Trouble, Way};
+use talaria_daemon::now;
 
 use super::editor::Editor;
-use crate::events;
+use crate::advice;
 
 /// Lines of the past that are kept.
 const HISTORY: usize = 5000;
@@ -18,16 +15,16 @@ const HISTORY: usize = 5000;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Nothing,
-    Say(String),
-    Leave,
-    AcceptKey,
+    Say(Token, Text),
+    Leave(Token),
+    AcceptKey(Token),
     Stop,
 }
 
 /// One message, or something worth a line.
 #[derive(Debug)]
 pub(super) enum Item {
-    Own { id: Option<MessageId>, text: String, time: String, state: State },
+    Own { token: Token, id: Option<u32>, text: String, time: String, state: State },
     Theirs { text: String, time: String },
     Info(String),
 }
@@ -56,7 +53,7 @@ pub(super) struct App {
     pub(super) editor: Editor,
     pub(super) link: Link,
     pub(super) presence: Option<Presence>,
-    pub(super) round: Option<(Round, Outcome, u64)>,
+    pub(super) round: Option<(u64, Outcome, u64)>,
     pub(super) receiving: Option<(u16, u16)>,
     /// Rows between the newest one and the bottom of the screen.
     pub(super) scroll: usize,
@@ -64,7 +61,9 @@ pub(super) struct App {
     pub(super) page: usize,
     pub(super) leaving: bool,
     /// What is left of the privacy budget, if it was warned of.
-    pub(super) budget: Option<BudgetStage>,
+    pub(super) budget: Option<Stage>,
+    /// For what is asked for next.
+    next_token: u64,
 }
 
 impl App {
@@ -81,6 +80,7 @@ impl App {
             page: 1,
             leaving: false,
             budget: None,
+            next_token: 0,
         }
     }
 
@@ -94,20 +94,38 @@ impl App {
     }
 
     /// Takes an event; the `number` of a message has to be marked once it has been drawn.
-    pub(super) fn take_in(&mut self, event: Event) -> Option<u32> {
+    pub(super) fn take_in(&mut self, mut event: Event) -> Option<u32> {
+        advice::add_to(&mut event);
         match event {
-            Event::Notice(Notice::Message { text, sent_ms, number, .. }) => {
+            Event::Message { text, sent_ms, number, .. } => {
                 self.take_message(text.as_str(), sent_ms);
                 return Some(number);
             }
-            Event::Notice(notice) => self.take_notice(&notice),
-            Event::Refused(error) => self.refuse_oldest(&error.to_string()),
-            Event::Disconnected { reason, .. } => self.link = Link::Down(reason),
-            event @ (Event::KeyChanged { .. }
-            | Event::KeyAccepted
-            | Event::PartnerGone(_)
-            | Event::Directory(_)) => {
-                if let Some(text) = events::describe_event(&event, &self.partner) {
+            Event::Repeated { text, sent_ms, .. } => self.take_message(text.as_str(), sent_ms),
+            Event::Ready { unacknowledged, .. } => self.ready(unacknowledged),
+            Event::Round { round, outcome, latency_ms } => {
+                self.round = Some((round, outcome, latency_ms));
+            }
+            Event::Sent { id, token: Some(token), .. } => self.name(token, id),
+            Event::Delivered { id, .. } => self.set_state(id, State::Delivered),
+            Event::Progress { id, way: Way::Sending, have, count, .. } => {
+                self.set_state(id, State::Partly(have, count));
+            }
+            Event::Progress { way: Way::Receiving, have, count, .. } => {
+                self.receiving = Some((have, count));
+            }
+            Event::Partner { state, .. } => self.presence = Some(state),
+            Event::Error(Trouble { code: Code::Refused, token: Some(token), message, .. }) => {
+                self.refuse(token, &message);
+            }
+            Event::Error(Trouble { code: Code::Disconnected, message, .. }) => {
+                self.link = Link::Down(message);
+            }
+            other => {
+                if let Event::Budget { state, .. } = &other {
+                    self.budget = Some(*state);
+                }
+                if let Some(text) = advice::describe(&other) {
                     self.push(Item::Info(text));
                 }
             }
@@ -116,56 +134,31 @@ impl App {
     }
 
     /// Something that the partner has said.
-    pub(super) fn take_message(&mut self, text: &str, sent_ms: u64) {
+    fn take_message(&mut self, text: &str, sent_ms: u64) {
         let time = clock_time(sent_ms);
         self.receiving = None;
         self.push(Item::Theirs { text: text.to_owned(), time });
     }
 
-    fn take_notice(&mut self, notice: &Notice) {
-        match notice {
-            Notice::Ready { unacknowledged } => self.ready(*unacknowledged),
-            Notice::Round { round, outcome, latency_ms } => {
-                self.round = Some((*round, *outcome, *latency_ms));
-            }
-            Notice::Sent { id } => {
-                if let Some(Item::Own { id: unnamed, .. }) = self.oldest_unnamed() {
-                    *unnamed = Some(*id);
-                }
-            }
-            Notice::Delivered { id, .. } => self.set_state(*id, State::Delivered),
-            Notice::Progress { id, way: Way::Sending, have, count } => {
-                self.set_state(*id, State::Partly(*have, *count));
-            }
-            Notice::Progress { way: Way::Receiving, have, count, .. } => {
-                self.receiving = Some((*have, *count));
-            }
-            Notice::Partner { presence, .. } => self.presence = Some(*presence),
-            other => {
-                if let Notice::Budget { stage, .. } = other {
-                    self.budget = Some(*stage);
-                }
-                if let Some(text) = events::describe(other) {
-                    self.push(Item::Info(text));
-                }
-            }
-        }
-    }
-
-    fn ready(&mut self, unacknowledged: usize) {
+    fn ready(&mut self, unacknowledged: u64) {
         let first = matches!(self.link, Link::Connecting);
         self.link = Link::Up;
-        let earlier = unacknowledged.saturating_sub(self.waiting());
+        let earlier = unacknowledged.saturating_sub(self.waiting() as u64);
         if first && earlier > 0 {
             self.push(Item::Info(format!("{earlier} lines of an earlier run are on their way")));
         }
     }
 
-    /// The client takes texts in the order in which they were said.
-    fn oldest_unnamed(&mut self) -> Option<&mut Item> {
-        let unnamed =
-            |item: &&mut Item| matches!(item, Item::Own { id: None, state: State::Waiting, .. });
-        self.items.iter_mut().find(unnamed)
+    /// The client has given a text its number.
+    fn name(&mut self, said: Token, number: u32) {
+        if let Some(Item::Own { id, .. }) = self.own(said) {
+            *id = Some(number);
+        }
+    }
+
+    fn own(&mut self, said: Token) -> Option<&mut Item> {
+        let own = |item: &&mut Item| matches!(item, Item::Own { token, .. } if *token == said);
+        self.items.iter_mut().rev().find(own)
     }
 
     /// Something worth a line.
@@ -173,15 +166,15 @@ impl App {
         self.push(Item::Info(text.to_owned()));
     }
 
-    /// The oldest text that was not taken yet never will be.
-    pub(super) fn refuse_oldest(&mut self, why: &str) {
-        if let Some(Item::Own { state, .. }) = self.oldest_unnamed() {
+    /// A text was not taken, and never will be.
+    pub(super) fn refuse(&mut self, said: Token, why: &str) {
+        if let Some(Item::Own { state, .. }) = self.own(said) {
             *state = State::Refused;
         }
         self.push(Item::Info(format!("not sent: {why}")));
     }
 
-    fn set_state(&mut self, wanted: MessageId, new: State) {
+    fn set_state(&mut self, wanted: u32, new: State) {
         for item in self.items.iter_mut().rev() {
             if let Item::Own { id: Some(id), state, .. } = item
                 && *id == wanted
@@ -251,20 +244,25 @@ impl App {
         match text.as_str() {
             "" => Wish::Nothing,
             "/quit" => self.leave(),
-            "/accept" => Wish::AcceptKey,
+            "/accept" => Wish::AcceptKey(self.token()),
             _ if self.leaving => Wish::Nothing,
             _ => {
-                let time = clock_time(net::now().0);
+                let (token, time) = (self.token(), clock_time(now().0));
                 let state = State::Waiting;
-                self.push(Item::Own { id: None, text: text.clone(), time, state });
-                Wish::Say(text)
+                self.push(Item::Own { token, id: None, text: text.clone(), time, state });
+                Wish::Say(token, Text(text))
             }
         }
     }
 
     /// Asked twice, it does not wait for anything.
-    fn leave(&self) -> Wish {
-        if self.leaving { Wish::Stop } else { Wish::Leave }
+    fn leave(&mut self) -> Wish {
+        if self.leaving { Wish::Stop } else { Wish::Leave(self.token()) }
+    }
+
+    fn token(&mut self) -> Token {
+        self.next_token += 1;
+        Token(self.next_token)
     }
 }
 

@@ -5,11 +5,9 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use talaria_client::{BudgetStage, Presence};
-use talaria_wire::frame::Outcome;
+use talaria_api::{Outcome, Presence, Stage, tame};
 
 use super::app::{App, Item, Link, State};
-use talaria_api::tame;
 
 const PROMPT: &str = "> ";
 
@@ -114,9 +112,9 @@ fn status_line(app: &App) -> String {
     let mut line = format!(" {}: {partner} │ {}", tame::shown(&app.partner), link(app));
     match app.budget {
         None => {}
-        Some(BudgetStage::Half) => line.push_str(" │ half the budget used"),
-        Some(BudgetStage::Spent) => line.push_str(" │ budget used up"),
-        Some(BudgetStage::Beyond) => line.push_str(" │ beyond the budget"),
+        Some(Stage::Half) => line.push_str(" │ half the budget used"),
+        Some(Stage::Spent) => line.push_str(" │ budget used up"),
+        Some(Stage::Beyond) => line.push_str(" │ beyond the budget"),
     }
     match app.waiting() {
         0 => {}

@@ -1,98 +1,55 @@
-//! Following the directory while a client runs: at fixed times, whoever is talked to, so that
-//! asking says nothing.
+//! What the directory says while a client runs: news are taken, and the partner looked at anew.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
-
+use talaria_client::contact::Trust;
+use talaria_client::{Contact, Met, SafetyNumber};
+use talaria_store::{Home, HomeError};
 use talaria_wire::crypto::IdentityPublic;
-use talaria_wire::network_file::Network;
-use tokio::time::sleep;
 use tracing::debug;
 
 use super::Driver;
-use crate::clock::now;
-use crate::net::identity::{IdentityConnection, Page, ServiceError};
-use crate::run::{Event, RunError};
-use talaria_client::SafetyNumber;
-use talaria_client::contact::Trust;
-use talaria_store::{HomeError, NetworkSource};
+use super::following::follow;
+use crate::net::identity::{Page, ServiceError};
+use crate::run::{Asked, Event, RunError};
 
-/// Time from one look at the directory to the next.
-const EVERY: Duration = Duration::from_secs(60);
-/// Pages that are taken at once; what is left comes next time.
-const PAGES_MAX: usize = 64;
-
-/// Pages under way.
-pub(super) type Following = Pin<Box<dyn Future<Output = Result<Vec<Page>, ServiceError>> + Send>>;
-
-/// Pages from entry `since` on, after the usual time or sooner.
-pub(super) fn follow(source: &NetworkSource, since: u64, sooner: Option<Duration>) -> Following {
-    let source = source.clone();
-    Box::pin(async move {
-        sleep(sooner.unwrap_or(EVERY)).await;
-        fetch(&source.load(now())?, since).await
-    })
-}
-
-async fn fetch(network: &Network, mut since: u64) -> Result<Vec<Page>, ServiceError> {
-    let mut service = IdentityConnection::open(network).await?;
-    let mut pages = Vec::new();
-    loop {
-        let (entries, head) = service.page(since).await?;
-        since += entries.len() as u64;
-        let last = entries.is_empty() || head.entries <= since || pages.len() + 1 == PAGES_MAX;
-        pages.push((entries, head));
-        if last {
-            return Ok(pages);
-        }
-    }
+/// What became of pages.
+struct Taken {
+    /// Entries in the copy after them.
+    entries: u64,
+    /// There was something new.
+    news: bool,
+    /// They contradict what was there before.
+    contradiction: Option<HomeError>,
 }
 
 impl Driver {
     /// Takes pages, or lets go of them, and asks again later.
-    pub(super) fn take_pages(
+    pub(super) async fn take_pages(
         &mut self,
         pages: Result<Vec<Page>, ServiceError>,
     ) -> Result<(), RunError> {
-        let news = match pages {
-            Ok(pages) => self.append(&pages)?,
-            Err(error) => {
-                debug!(%error, "the directory was not to be had");
-                false
-            }
-        };
-        if news {
-            self.look_at_partner()?;
-        }
-        let since = self.home.directory()?.entries();
-        self.following = follow(&self.source, since, None);
-        Ok(())
-    }
-
-    /// Whether there was anything new. A directory that contradicts itself is told, once.
-    fn append(&mut self, pages: &[Page]) -> Result<bool, RunError> {
-        let before = self.home.directory()?.entries();
-        for (entries, head) in pages {
-            match self.home.append_directory(entries, head) {
-                Ok(_) => {}
-                Err(error @ HomeError::Directory(_)) => {
-                    if !std::mem::replace(&mut self.contradicted, true) {
-                        self.show(Event::Directory(error.to_string()));
-                    }
-                    break;
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let pages = pages.unwrap_or_else(|error| {
+            debug!(%error, "the directory was not to be had");
+            Vec::new()
+        });
+        let asked_in_vain = pages.is_empty();
+        let taken = self.home.with(move |home| append(home, &pages)).await?;
+        if let Some(error) = taken.contradiction
+            && !std::mem::replace(&mut self.contradicted, true)
+        {
+            self.show(Event::Directory(error.to_string()));
         }
         // Another process may have accepted a key meanwhile.
-        Ok(self.home.directory()?.entries() > before || self.held_back)
+        if taken.news || self.held_back && !asked_in_vain {
+            self.look_at_partner().await?;
+        }
+        self.following = follow(&self.source, taken.entries, None);
+        Ok(())
     }
 
     /// What the directory says of the partner now: a new session, a key that nobody has accepted,
     /// or that there is nobody any more.
-    pub(super) fn look_at_partner(&mut self) -> Result<(), RunError> {
-        let met = match self.home.meet(&self.partner) {
+    pub(super) async fn look_at_partner(&mut self) -> Result<(), RunError> {
+        let met = match self.meet().await {
             Ok(met) => met,
             Err(error @ (HomeError::Gone(_) | HomeError::UnknownName(_))) => {
                 self.hold_back(Event::PartnerGone(error.to_string()));
@@ -101,11 +58,11 @@ impl Driver {
             Err(error) => return Err(error.into()),
         };
         if let Trust::Changed { verified, .. } = met.trust {
-            let number = self.safety_number(&met.contact.key)?;
+            let number = self.safety_number(&met.contact.key).await?;
             self.hold_back(Event::KeyChanged { number, verified });
             return Ok(());
         }
-        self.home.remember(&met.contact)?;
+        self.remember(&met.contact).await?;
         self.client.renew_session(&met.contact);
         self.client.hold_back(false);
         self.held_back = false;
@@ -120,20 +77,47 @@ impl Driver {
     }
 
     /// The person has accepted the partner's new key.
-    pub(super) fn accept_key(&mut self) -> Result<(), RunError> {
-        let met = self.home.meet(&self.partner)?;
+    pub(super) async fn accept_key(&mut self, asked: Asked) -> Result<(), RunError> {
+        let met = self.meet().await?;
         if let Trust::Changed { .. } = met.trust {
-            self.home.accept(&met.contact)?;
-            self.look_at_partner()?;
-            self.show(Event::KeyAccepted);
+            self.home.with(move |home| home.accept(&met.contact)).await?;
+            self.look_at_partner().await?;
+            self.show(Event::KeyAccepted(asked));
         }
         Ok(())
     }
 
-    fn safety_number(&self, key: &IdentityPublic) -> Result<SafetyNumber, RunError> {
-        let network = self.home.known_network()?.version().network;
+    async fn meet(&mut self) -> Result<Met, HomeError> {
+        let partner = self.partner.clone();
+        self.home.with(move |home| home.meet(&partner)).await
+    }
+
+    async fn remember(&mut self, contact: &Contact) -> Result<(), HomeError> {
+        let contact = contact.clone();
+        self.home.with(move |home| home.remember(&contact)).await
+    }
+
+    async fn safety_number(&mut self, key: &IdentityPublic) -> Result<SafetyNumber, RunError> {
+        let known = self.home.with(|home| home.known_network()).await?;
         let own = self.client.identity();
         let one = (&own.name, own.secret.public());
-        Ok(SafetyNumber::of(&network, one, (&self.partner, key)))
+        Ok(SafetyNumber::of(&known.version().network, one, (&self.partner, key)))
     }
+}
+
+fn append(home: &mut Home, pages: &[Page]) -> Result<Taken, HomeError> {
+    let before = home.directory()?.entries();
+    let mut contradiction = None;
+    for (entries, head) in pages {
+        match home.append_directory(entries, head) {
+            Ok(_) => {}
+            Err(error @ HomeError::Directory(_)) => {
+                contradiction = Some(error);
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let entries = home.directory()?.entries();
+    Ok(Taken { entries, news: entries > before, contradiction })
 }

@@ -24,7 +24,7 @@ use talaria_store::HomeError;
 /// How long reaching the service, the TLS handshake, and an answer may take, each.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Why something with the identity service did not work out, and what to do.
+/// Why something with the identity service did not work out.
 #[derive(Debug, Error)]
 pub enum ServiceError {
     /// It cannot be reached.
@@ -68,10 +68,7 @@ pub enum ServiceError {
     #[error(transparent)]
     Home(#[from] HomeError),
     /// The account was made, and the home was not.
-    #[error(
-        "the account exists now, but its home could not be written ({0}): mend that, and then use \
-         `talaria login`"
-    )]
+    #[error("the account exists now, but its home could not be written ({0})")]
     HomeNotWritten(HomeError),
 }
 

@@ -39,6 +39,12 @@ async fn unlock(
     Unlocked::open(dir, password(text), Stretch::WEAK, rng).await
 }
 
+/// The home of somebody who has registered.
+pub(super) async fn reopen(dir: &Path, rng: &mut impl CryptoRng) -> Home {
+    let unlocked = unlock(dir, "correct horse", rng).await.unwrap();
+    Home::open(dir, &unlocked.key).unwrap()
+}
+
 struct World {
     dir: TempDir,
     entry: Entry,

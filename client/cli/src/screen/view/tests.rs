@@ -3,11 +3,7 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
-use talaria_client::{BudgetStage, Notice, Text};
-use talaria_daemon::Event;
-use talaria_wire::Round;
-use talaria_wire::identity::UserName;
-use talaria_wire::peer_message::MessageId;
+use talaria_api::{Code, Event, Text, Token, Trouble, Way};
 
 use super::super::app::Wish;
 use super::*;
@@ -25,28 +21,40 @@ fn type_line(app: &mut App, text: &str) -> Wish {
     app.take_key(&Key::Key(KeyEvent::from(KeyCode::Enter)))
 }
 
+fn conversation() -> String {
+    "bob".to_owned()
+}
+
 fn say(app: &mut App, text: &str) -> Option<u32> {
-    app.take_in(Event::Notice(Notice::Message {
-        id: MessageId(0),
-        from: UserName::new("bob").unwrap(),
-        text: Text::new(text).unwrap(),
-        round: Round(7),
+    app.take_in(Event::Message {
+        id: 0,
+        from: "bob".to_owned(),
+        text: Text(text.to_owned()),
+        round: 7,
         sent_ms: 0,
+        conversation: conversation(),
         number: 5,
-    }))
+    })
 }
 
 #[test]
 fn own_lines_wait_until_they_are_delivered() {
     let mut app = App::new("Bob".to_owned());
-    assert_eq!(type_line(&mut app, "hello"), Wish::Say("hello".to_owned()));
+    assert_eq!(type_line(&mut app, "hello"), Wish::Say(Token(1), Text("hello".to_owned())));
+    let second = type_line(&mut app, "not taken");
+    assert_eq!(second, Wish::Say(Token(2), Text("not taken".to_owned())));
     assert!(screen(&mut app).contains("me: hello …"));
-    let id = MessageId(4);
-    app.take_in(Event::Notice(Notice::Sent { id }));
-    let progress = Notice::Progress { id, way: talaria_client::Way::Sending, have: 1, count: 3 };
-    app.take_in(Event::Notice(progress));
+    let refused = Trouble::new(Code::Refused, "why".to_owned());
+    app.take_in(Event::Error(Trouble { token: Some(Token(2)), ..refused }));
+    assert!(screen(&mut app).contains("me: not taken ✗"));
+    let id = 4;
+    // What another face has said has no token here.
+    app.take_in(Event::Sent { id: 3, conversation: conversation(), token: None });
+    app.take_in(Event::Sent { id, conversation: conversation(), token: Some(Token(1)) });
+    let (way, conversation) = (Way::Sending, conversation());
+    app.take_in(Event::Progress { id, way, have: 1, count: 3, conversation });
     assert!(screen(&mut app).contains("hello … 1/3"));
-    app.take_in(Event::Notice(Notice::Delivered { id, round: Round(8) }));
+    app.take_in(Event::Delivered { id, round: 8, conversation: "bob".to_owned() });
     assert!(screen(&mut app).contains("me: hello ✓"));
     assert_eq!(app.waiting(), 0);
 }
@@ -65,19 +73,21 @@ fn a_partner_cannot_move_the_cursor_or_forge_lines() {
 fn the_status_line_tells_round_partner_and_connection() {
     let mut app = App::new("Bob".to_owned());
     assert!(screen(&mut app).contains("Bob: not here yet │ connecting…"));
-    app.take_in(Event::Notice(Notice::Ready { unacknowledged: 0 }));
-    let (round, outcome) = (Round(812), Outcome::Delivered);
-    app.take_in(Event::Notice(Notice::Round { round, outcome, latency_ms: 2104 }));
-    let presence = Presence::Present;
-    app.take_in(Event::Notice(Notice::Partner { presence, round }));
+    let partner = "bob".to_owned();
+    app.take_in(Event::Ready { partner, unacknowledged: 0, conversation: conversation() });
+    let (round, outcome) = (812, Outcome::Delivered);
+    app.take_in(Event::Round { round, outcome, latency_ms: 2104 });
+    let state = Presence::Present;
+    app.take_in(Event::Partner { state, round, conversation: conversation() });
     assert!(screen(&mut app).contains("Bob: here │ round 812, 2104 ms"));
 }
 
 #[test]
 fn the_end_of_the_budget_is_shown_and_stays() {
     let mut app = App::new("Bob".to_owned());
-    let stage = BudgetStage::Spent;
-    app.take_in(Event::Notice(Notice::Budget { stage, charged: 9, budget: 9 }));
+    let (state, message) = (Stage::Spent, "kept".to_owned());
+    let conversation = conversation();
+    app.take_in(Event::Budget { state, charged: 9, budget: 9, message, conversation });
     let shown = screen(&mut app);
     assert!(shown.contains("--beyond-budget") && shown.contains("│ budget used up"), "{shown}");
 }
@@ -111,7 +121,7 @@ fn long_lines_wrap_at_spaces_and_wide_characters_count_twice() {
 #[test]
 fn leaving_takes_one_key_and_a_second_one_does_not_wait() {
     let mut app = App::new("Bob".to_owned());
-    assert_eq!(type_line(&mut app, "/quit"), Wish::Leave);
+    assert_eq!(type_line(&mut app, "/quit"), Wish::Leave(Token(1)));
     app.leaving = true;
     let control = |c| Key::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
     assert_eq!(app.take_key(&control('d')), Wish::Stop);

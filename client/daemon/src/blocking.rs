@@ -1,0 +1,54 @@
+//! What computes or waits for a disk for long, on threads that are there for it: the tasks of the
+//! runtime stay free for rounds.
+
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use talaria_store::Home;
+use tokio::task::spawn_blocking;
+
+/// Runs `work` on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime is shutting down, and this task with it.
+            Err(_) => pending().await,
+        },
+    }
+}
+
+/// A home whose database is only touched on threads that may block, by one at a time.
+pub(crate) struct Shelf(Arc<Mutex<Home>>);
+
+impl Shelf {
+    pub(crate) fn new(home: Home) -> Self {
+        Self(Arc::new(Mutex::new(home)))
+    }
+
+    /// Does something with the home; what comes after waits for it.
+    pub(crate) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Home) -> T + Send + 'static,
+    ) -> T {
+        let home = Arc::clone(&self.0);
+        // Who panics with the home ends the run, so that nobody takes it after that.
+        blocking(move || work(&mut home.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[tokio::test]
+    async fn work_is_done_on_another_thread_and_its_panics_are_not_lost() {
+        let here = thread::current().id();
+        assert_ne!(blocking(move || thread::current().id()).await, here);
+        let lost = tokio::spawn(blocking(|| panic!("told"))).await;
+        assert!(lost.unwrap_err().is_panic());
+    }
+}

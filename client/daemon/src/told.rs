@@ -1,0 +1,303 @@
+//! From what a run tells to what faces are told.
+
+use talaria_api::budget::{Goal, Protection, Status};
+use talaria_api::words::{self, Interference as Sign};
+use talaria_api::{self as api, Code, Outcome, Presence, Stage, Text, Token, Trouble, Trust, Way};
+use talaria_client::conversation::state::Received;
+use talaria_client::{Budget, BudgetStage, Interference, Notice, SafetyNumber};
+use talaria_store::{Home, HomeError};
+use talaria_wire::identity::UserName;
+
+use crate::run::{Asked, Event};
+
+/// Something to be told, and who has asked for it.
+pub(crate) struct Told {
+    event: api::Event,
+    asked: Option<Asked>,
+}
+
+impl Told {
+    /// What a run with `partner` tells.
+    pub(crate) fn new(event: &Event, partner: &str) -> Self {
+        let asked = match event {
+            Event::Sent { asked, .. } => *asked,
+            Event::Refused(_, asked) | Event::KeyAccepted(asked) => Some(*asked),
+            _ => None,
+        };
+        Self { event: from_run(event, partner), asked }
+    }
+
+    /// For a face: tokens are nobody's but the one's who asked, and so are refusals.
+    pub(crate) fn to_face(&self, face: u64) -> Option<api::Event> {
+        let own = self.asked.filter(|asked| asked.face == face).map(|asked| asked.token);
+        let mut event = self.event.clone();
+        match &mut event {
+            api::Event::Error(trouble) if trouble.code == Code::Refused => {
+                trouble.token = Some(own?);
+            }
+            api::Event::Sent { token, .. } | api::Event::Error(Trouble { token, .. }) => {
+                *token = own;
+            }
+            _ => {}
+        }
+        Some(event)
+    }
+}
+
+/// What a face is told of a request that cannot be taken.
+pub(crate) fn refusal(message: String, conversation: &str, token: Option<Token>) -> api::Event {
+    let conversation = Some(conversation.to_owned());
+    let refused = Trouble::new(Code::Refused, message);
+    api::Event::Error(Trouble { conversation, token, ..refused })
+}
+
+/// Who is talked to.
+#[must_use]
+pub fn contact(name: &UserName, trust: talaria_client::Trust, number: &SafetyNumber) -> api::Event {
+    use talaria_client::Trust::{Changed, New, Unverified, Verified};
+    api::Event::Contact {
+        name: name.to_string(),
+        trust: match trust {
+            New => Trust::New,
+            Unverified => Trust::Unverified,
+            Verified => Trust::Verified,
+            Changed { .. } => Trust::Changed,
+        },
+        safety_number: number.digits(),
+        compared_before: matches!(trust, Changed { verified: true, .. }),
+        conversation: name.to_string(),
+    }
+}
+
+/// A message that may have been shown when an earlier run was killed.
+pub(crate) fn repeated(received: &Received, partner: &str) -> api::Event {
+    api::Event::Repeated {
+        id: received.id.0,
+        from: partner.to_owned(),
+        text: Text(received.text.as_str().to_owned()),
+        round: received.round.0,
+        sent_ms: received.sent_ms,
+        conversation: partner.to_owned(),
+    }
+}
+
+/// What the noise of the home's network is worth, and what its conversations have used.
+///
+/// # Errors
+/// [`HomeError`] if the home cannot be read.
+pub fn status(home: &mut Home) -> Result<Status, HomeError> {
+    let known = home.known_network()?;
+    let terms = known.terms();
+    let mut charged = Vec::new();
+    for (contact, _) in home.contacts()? {
+        charged.push((contact.name.to_string(), home.charged(&contact.key)?));
+    }
+    let protection = protection(Budget::of(&terms.noise));
+    let unmet = home.idle_pairs_unmet()?;
+    Ok(Status::new(terms.name.clone(), terms.noise.onions, protection, unmet, charged))
+}
+
+fn protection(budget: Budget) -> Protection {
+    match budget {
+        Budget::NoNoise => Protection::NoNoise,
+        Budget::NoGoal => Protection::NoGoal,
+        Budget::Goal(goal) => Protection::Goal(Goal {
+            epsilon_millionths: goal.epsilon_millionths,
+            delta_billionths: goal.delta_billionths,
+            charged_rounds: goal.charged_rounds,
+        }),
+    }
+}
+
+fn from_run(event: &Event, partner: &str) -> api::Event {
+    let conversation = || partner.to_owned();
+    let trouble = |code, message| {
+        let conversation = Some(conversation());
+        api::Event::Error(Trouble { conversation, ..Trouble::new(code, message) })
+    };
+    match event {
+        Event::Notice(notice) => from_notice(notice, partner),
+        Event::Sent { id, .. } => {
+            api::Event::Sent { id: id.0, conversation: conversation(), token: None }
+        }
+        Event::Refused(error, _) => trouble(Code::Refused, error.to_string()),
+        Event::KeyChanged { number, verified } => api::Event::Contact {
+            name: partner.to_owned(),
+            trust: Trust::Changed,
+            safety_number: number.digits(),
+            compared_before: *verified,
+            conversation: conversation(),
+        },
+        Event::KeyAccepted(_) => trouble(Code::KeyAccepted, words::describe_key_accepted(partner)),
+        Event::PartnerGone(why) => trouble(Code::PartnerGone, why.clone()),
+        Event::Directory(why) => api::Event::Error(Trouble::new(Code::Directory, why.clone())),
+        Event::Disconnected { reason, .. } => {
+            api::Event::Error(Trouble::new(Code::Disconnected, reason.clone()))
+        }
+    }
+}
+
+fn from_notice(notice: &Notice, partner: &str) -> api::Event {
+    let conversation = partner.to_owned();
+    match notice {
+        Notice::Ready { unacknowledged } => api::Event::Ready {
+            partner: partner.to_owned(),
+            unacknowledged: *unacknowledged as u64,
+            conversation,
+        },
+        Notice::Round { round, outcome, latency_ms } => api::Event::Round {
+            round: round.0,
+            outcome: outcome_of(*outcome),
+            latency_ms: *latency_ms,
+        },
+        Notice::Sent { id } => api::Event::Sent { id: id.0, conversation, token: None },
+        Notice::Delivered { id, round } => {
+            api::Event::Delivered { id: id.0, round: round.0, conversation }
+        }
+        Notice::Progress { id, way, have, count } => {
+            let way = way_of(*way);
+            api::Event::Progress { id: id.0, way, have: *have, count: *count, conversation }
+        }
+        Notice::Message { id, from, text, round, sent_ms, number } => api::Event::Message {
+            id: id.0,
+            from: from.to_string(),
+            text: Text(text.as_str().to_owned()),
+            round: round.0,
+            sent_ms: *sent_ms,
+            conversation,
+            number: *number,
+        },
+        Notice::Partner { presence, round } => {
+            api::Event::Partner { state: presence_of(*presence), round: round.0, conversation }
+        }
+        Notice::Finished => api::Event::Finished { unacknowledged: 0, conversation },
+        Notice::Budget { stage, charged, budget } => {
+            let state = stage_of(*stage);
+            let message = words::describe_budget(state, *charged, *budget);
+            let (charged, budget) = (*charged, *budget);
+            api::Event::Budget { state, charged, budget, message, conversation }
+        }
+        Notice::Interference { round, kind, times } => {
+            let message = words::describe_interference(round.0, sign_of(*kind), *times);
+            let (round, times) = (Some(round.0), Some(*times));
+            let trouble = Trouble::new(Code::Interference, message);
+            api::Event::Error(Trouble { round, times, ..trouble })
+        }
+        Notice::Clock { round, ahead_ms } => {
+            let message = words::describe_clock(round.0, *ahead_ms);
+            let round = Some(round.0);
+            api::Event::Error(Trouble { round, ..Trouble::new(Code::Clock, message) })
+        }
+        Notice::OutOfStep => {
+            let trouble = Trouble::new(Code::OutOfStep, words::describe_out_of_step());
+            api::Event::Error(Trouble { conversation: Some(conversation), ..trouble })
+        }
+    }
+}
+
+fn stage_of(stage: BudgetStage) -> Stage {
+    match stage {
+        BudgetStage::Half => Stage::Half,
+        BudgetStage::Spent => Stage::Spent,
+        BudgetStage::Beyond => Stage::Beyond,
+    }
+}
+
+fn outcome_of(outcome: talaria_wire::frame::Outcome) -> Outcome {
+    match outcome {
+        talaria_wire::frame::Outcome::Delivered => Outcome::Delivered,
+        talaria_wire::frame::Outcome::Late => Outcome::Late,
+        talaria_wire::frame::Outcome::Failed => Outcome::Failed,
+    }
+}
+
+fn way_of(way: talaria_client::Way) -> Way {
+    match way {
+        talaria_client::Way::Sending => Way::Sending,
+        talaria_client::Way::Receiving => Way::Receiving,
+    }
+}
+
+fn presence_of(presence: talaria_client::Presence) -> Presence {
+    match presence {
+        talaria_client::Presence::Present => Presence::Present,
+        talaria_client::Presence::Absent => Presence::Absent,
+        talaria_client::Presence::Ended => Presence::Ended,
+        talaria_client::Presence::Left => Presence::Left,
+    }
+}
+
+fn sign_of(kind: Interference) -> Sign {
+    match kind {
+        Interference::IdlePairUnmet { .. } => Sign::IdlePairUnmet,
+        Interference::BadReply { .. } => Sign::BadReply,
+        Interference::NotAuthentic { .. } => Sign::NotAuthentic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use talaria_api::socket;
+    use talaria_client::SayError;
+    use talaria_wire::Round;
+    use talaria_wire::peer_message::MessageId;
+
+    fn line(notice: Notice) -> String {
+        let told = Told::new(&Event::Notice(notice), "bob").to_face(1).unwrap();
+        let mut line = Vec::new();
+        socket::write_line(&told, &mut line).unwrap();
+        String::from_utf8(line).unwrap().trim_end().to_owned()
+    }
+
+    #[test]
+    fn events_are_objects_with_the_kind_first_and_new_fields_last() {
+        let (id, round) = (MessageId(3), Round(9));
+        let message = Notice::Message {
+            id,
+            from: UserName::new("bob").unwrap(),
+            text: talaria_client::Text::new("a\n\"b\"").unwrap(),
+            round,
+            sent_ms: 5,
+            number: 1,
+        };
+        assert_eq!(
+            line(message),
+            r#"{"event":"message","id":3,"from":"bob","text":"a\n\"b\"","round":9,"sent_ms":5,"conversation":"bob","number":1}"#
+        );
+        let delivered = line(Notice::Delivered { id, round });
+        assert_eq!(delivered, r#"{"event":"delivered","id":3,"round":9,"conversation":"bob"}"#);
+        let clock = line(Notice::Clock { round, ahead_ms: -61_000 });
+        assert!(clock.contains(r#""code":"clock""#) && clock.contains("61 s behind"));
+        let kind = Interference::IdlePairUnmet { lane: 0 };
+        let unmet = line(Notice::Interference { round, kind, times: 7 });
+        assert!(unmet.contains("7 times in this run") && unmet.contains(r#""times":7"#), "{unmet}");
+        let stage = BudgetStage::Spent;
+        let spent = line(Notice::Budget { stage, charged: 9, budget: 9 });
+        assert!(spent.starts_with(r#"{"event":"budget","state":"spent","charged":9,"budget":9,"#));
+        let ready = line(Notice::Ready { unacknowledged: 2 });
+        assert_eq!(
+            ready,
+            r#"{"event":"ready","partner":"bob","unacknowledged":2,"conversation":"bob"}"#
+        );
+    }
+
+    #[test]
+    fn only_who_has_asked_gets_a_token_or_a_refusal() {
+        let asked = Asked { face: 1, token: Token(7) };
+        let sent = Told::new(&Event::Sent { id: MessageId(0), asked: Some(asked) }, "bob");
+        let token = |event| match event {
+            Some(api::Event::Sent { token, .. } | api::Event::Error(Trouble { token, .. })) => {
+                Some(token)
+            }
+            _ => None,
+        };
+        assert_eq!(token(sent.to_face(1)), Some(Some(Token(7))));
+        assert_eq!(token(sent.to_face(2)), Some(None));
+        let refused = Told::new(&Event::Refused(SayError::NotOpen, asked), "bob");
+        assert_eq!(token(refused.to_face(1)), Some(Some(Token(7))));
+        assert_eq!(refused.to_face(2), None);
+        let accepted = Told::new(&Event::KeyAccepted(asked), "bob");
+        assert_eq!(token(accepted.to_face(2)), Some(None));
+    }
+}
