@@ -39,6 +39,17 @@ pub(crate) mod tests {
     use chacha20::ChaCha20Rng;
     use rand::SeedableRng;
 
+    #[test]
+    fn a_key_does_not_print_itself() {
+        let own = identity(1, "alice").0;
+        let credentials = crate::certificate::Credentials {
+            certificate: vec![1, 2].into(),
+            secret: identity(1, "alice").0.secret,
+        };
+        insta::assert_snapshot!(format!("{own:?}"), @r#"Identity { secret: IdentitySecret { public: IdentityPublic(03871d350cbe37fa4ea973c3ab837df73a5aecb0d39771798ebb183e7175f8310a), .. }, name: UserName("alice"), created: Round(4001) }"#);
+        insta::assert_snapshot!(format!("{credentials:?}"), @"Credentials { certificate: CertificateDer(0x0102), secret: IdentitySecret { public: IdentityPublic(03871d350cbe37fa4ea973c3ab837df73a5aecb0d39771798ebb183e7175f8310a), .. } }");
+    }
+
     pub(crate) fn identity(seed: u64, name: &str) -> (Identity, ChaCha20Rng) {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let identity = Identity {

@@ -89,6 +89,8 @@ fn the_key_that_was_registered_comes_back_with_the_password_alone() {
     let logged_in = world.login(connection, "alice", "correct horse").unwrap();
     assert!(logged_in.secret == registered.secret);
     assert_eq!(logged_in.certificate, registered.issued.certificate);
+    insta::assert_snapshot!(format!("{:?}", (&registered.export, &registered.secret)), @"(ExportKey(…), IdentitySecret { public: IdentityPublic(03871d350cbe37fa4ea973c3ab837df73a5aecb0d39771798ebb183e7175f8310a), .. })");
+    assert!(format!("{logged_in:?}").contains(&format!("{:?}", registered.secret)));
     let wrapped = registered.export.wrap(WrappedThing::HomeKey, b"home", &mut world.rng);
     assert_eq!(&*logged_in.export.unwrap(WrappedThing::HomeKey, &wrapped).unwrap(), b"home");
 

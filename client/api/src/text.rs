@@ -23,3 +23,23 @@ impl fmt::Debug for Text {
         write!(f, "Text({} bytes)", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, Request, Token};
+
+    #[test]
+    fn what_is_said_does_not_print_itself() {
+        let (conversation, text) = ("bob".to_owned(), Text("secret".to_owned()));
+        let say = Request::Say {
+            token: Token(1),
+            conversation: conversation.clone(),
+            text: text.clone(),
+        };
+        insta::assert_snapshot!(format!("{say:?}"), @r#"Say { token: Token(1), conversation: "bob", text: Text(6 bytes) }"#);
+        let (id, from) = (3, conversation.clone());
+        let repeated = Event::Repeated { id, from, text, round: 4, sent_ms: 5, conversation };
+        insta::assert_snapshot!(format!("{repeated:?}"), @r#"Repeated { id: 3, from: "bob", text: Text(6 bytes), round: 4, sent_ms: 5, conversation: "bob" }"#);
+    }
+}

@@ -228,6 +228,23 @@ mod tests {
         Args::command().debug_assert();
     }
 
+    /// What a command says with `--help`, and what those below it say.
+    fn help(command: &mut clap::Command, all: &mut String) {
+        all.push_str(&format!("### {}\n\n{}\n", command.clone(), command.render_long_help()));
+        for below in command.get_subcommands_mut().filter(|below| below.get_name() != "help") {
+            help(below, all);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_verb_is_what_was_looked_at() {
+        let mut command = Args::command().term_width(100).mut_args(|arg| arg.hide_env_values(true));
+        command.build();
+        let mut all = String::new();
+        help(&mut command, &mut all);
+        insta::assert_snapshot!(all);
+    }
+
     #[test]
     fn global_options_may_follow_the_command() {
         let args = Args::parse_from(["talaria", "chat", "bob", "--json", "--home", "x"]);

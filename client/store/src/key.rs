@@ -55,3 +55,16 @@ impl fmt::Debug for HomeKey {
         f.write_str("HomeKey(…)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chacha20::ChaCha20Rng;
+    use rand::SeedableRng;
+
+    #[test]
+    fn a_key_does_not_print_itself() {
+        let key = HomeKey::generate(&mut ChaCha20Rng::seed_from_u64(5));
+        insta::assert_snapshot!(format!("{key:?}"), @"HomeKey(…)");
+    }
+}

@@ -6,6 +6,7 @@
 //! taken for a new one. Marks survive a kill of the program; after a power failure a text may be
 //! shown again.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -29,7 +30,7 @@ pub(super) enum Step {
 
 /// What hides of whom, and of how many texts, the file speaks. It is in the database only, and
 /// another one in every run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Disguise {
     pub(super) tag: [u8; TAG_LEN],
     pub(super) mask: u32,
@@ -38,6 +39,12 @@ pub(super) struct Disguise {
 impl Disguise {
     pub(super) fn draw(rng: &mut impl CryptoRng) -> Self {
         Self { tag: rng.random(), mask: rng.random() }
+    }
+}
+
+impl fmt::Debug for Disguise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disguise(…)")
     }
 }
 
@@ -109,6 +116,12 @@ mod tests {
     use super::*;
     use chacha20::ChaCha20Rng;
     use rand::SeedableRng;
+
+    #[test]
+    fn a_disguise_does_not_print_itself() {
+        let disguise = Disguise::draw(&mut ChaCha20Rng::seed_from_u64(1));
+        insta::assert_snapshot!(format!("{disguise:?}"), @"Disguise(…)");
+    }
 
     #[test]
     fn the_last_mark_is_found_again_and_says_nothing_to_others() {
