@@ -20,7 +20,6 @@ use talaria_wire::control::{Control, NotWelcome};
 use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
 use talaria_wire::frame::{Announcement, Kind, Replies};
 use talaria_wire::network_file::{Network, NetworkVersion};
-use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 
 use crate::conversation::budget::{Budget, Limit};

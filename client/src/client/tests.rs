@@ -12,6 +12,7 @@ use talaria_wire::network_file::{
     EntryInfo, HopInfo, IdentityInfo, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
 use talaria_wire::onion::{PeelContext, peel, seal_reply};
+use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::peer_message::MessageId;
 use talaria_wire::{HopIndex, UnixMillis};
 

@@ -8,6 +8,7 @@
 //! same operations as scheduled assembly, [`routines`], for which those are the readable form and
 //! the test's oracle.
 
+mod arithmetic;
 mod comb;
 mod edwards;
 mod encoding;
