@@ -77,8 +77,8 @@ pub struct Ports {
     /// What the person wants. It is read only while less than [`BACKLOG_UNITS`] units wait, so a
     /// bounded channel holds back whoever writes faster than rounds can carry.
     pub input: mpsc::Receiver<Input>,
-    /// The `number` of each [`Notice::Message`] after it has been shown. [`run`] returns only when
-    /// the other end is dropped, so that no mark is lost.
+    /// The `number` of each [`Notice::Message`] after it has been shown. [`run`](crate::run()) returns
+    /// only when the other end is dropped, so that no mark is lost.
     pub shown: mpsc::UnboundedReceiver<u32>,
     /// What there is to show. Unbounded: a screen that stalls must not stall the rounds.
     pub output: mpsc::UnboundedSender<Event>,

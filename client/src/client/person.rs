@@ -69,8 +69,8 @@ impl Client {
         self.end_talk(false);
     }
 
-    /// This side has nothing more to say and does not wait for the partner: [`Notice::Finished`]
-    /// comes as soon as everything has arrived.
+    /// This side has nothing more to say and does not wait for the partner:
+    /// [`Notice::Finished`](crate::Notice::Finished) comes as soon as everything has arrived.
     pub fn leave(&mut self) {
         self.end_talk(true);
     }

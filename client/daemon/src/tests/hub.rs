@@ -5,7 +5,6 @@ use talaria_api::{self as api, Code, Request, Text, Trouble};
 use super::*;
 use crate::hub::marks::Marks;
 use crate::hub::{Face, Hub, TooMuch};
-use talaria_wire::epoch::Epoch;
 
 struct World {
     dir: TempDir,
@@ -99,9 +98,7 @@ async fn rounds_go_on_while_a_face_takes_nothing() {
     let (mut world, home, bob) = World::new().await;
     let (mut hub, face) = world.start(home, &bob);
     let mut stream = world.entry.welcome(&world.network).await;
-    // The entry has sent the keys of one epoch.
-    let epoch = Epoch::of(Round::at(now(), world.network.period_ms), world.network.epoch_rounds());
-    let first = epoch.first_round(world.network.epoch_rounds());
+    let first = first_round(&world.network);
     for round in (first.0..).take(20).map(Round) {
         let announcement = Announcement { round, opens_in_ms: 0, closes_in_ms: 1000 };
         stream.write_all(&announcement.to_frame()).await.unwrap();
