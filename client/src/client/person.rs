@@ -62,9 +62,8 @@ impl Client {
         Ok(id)
     }
 
-    /// This side has nothing more to say. [`Notice::Finished`](crate::Notice::Finished)
-    /// comes when all of it has arrived
-    /// and the partner has nothing more to say either.
+    /// This side has nothing more to say. [`Notice::Finished`](crate::Notice::Finished) comes when
+    /// all of it has arrived and the partner has nothing more to say either.
     pub fn end(&mut self) {
         self.end_talk(false);
     }
