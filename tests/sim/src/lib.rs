@@ -13,7 +13,9 @@ pub mod liar;
 pub mod net;
 mod node;
 pub mod observer;
+mod operators;
 mod seeds;
+mod setting;
 pub mod statistics;
 
 use std::collections::BTreeMap;
@@ -23,56 +25,20 @@ use rand::{Rng, SeedableRng};
 use talaria_client::BudgetStage;
 use talaria_wire::control::{Control, Refusal};
 use talaria_wire::crypto::IdentitySecret;
-use talaria_wire::network_file::{
-    EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, NetworkVersion, Noise, NoiseGoal,
-    Terms, Validity,
-};
+use talaria_wire::network_file::{Network, NetworkVersion};
 use talaria_wire::{Round, UnixMillis};
 
 pub use client::{Counted, Heard};
 pub use seeds::each_seed;
+pub use setting::Setting;
 
 use client::ClientNode;
 use entry::EntryNode;
 use hop::HopNode;
 use net::{Envelope, Event, Net, Node, Payload};
 use observer::Observation;
-
-/// When every simulation starts: any time will do.
-const START: UnixMillis = UnixMillis(1_800_000_000_000);
-/// When network files expire: after every simulation.
-const END: UnixMillis = UnixMillis(1_900_000_000_000);
-
-/// What a simulated network is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// Everything random comes from it.
-    pub seed: u64,
-    /// Length of the chain.
-    pub hops: u8,
-    /// Clients, all connected from the start.
-    pub clients: usize,
-    /// Length of a round in milliseconds.
-    pub period_ms: u64,
-    /// What each hop but the last adds to a round.
-    pub noise: Noise,
-    /// The privacy budget of a conversation, by the network file; `None` for no goal.
-    pub charged_rounds: Option<u64>,
-}
-
-impl Setting {
-    /// Two hops, rounds of a second and no noise.
-    #[must_use]
-    pub fn new(seed: u64, clients: usize) -> Self {
-        Self { seed, hops: 2, clients, period_ms: 1000, noise: Noise::NONE, charged_rounds: None }
-    }
-
-    /// The same with `onions` noise onions (T) of each hop but the last, and α = `alpha_tenths`/10.
-    #[must_use]
-    pub fn with_noise(self, onions: u32, alpha_tenths: u8) -> Self {
-        Self { noise: Noise { onions, alpha_tenths, goal: None }, ..self }
-    }
-}
+use operators::{Operators, hop_info};
+use setting::START;
 
 /// The simulated network.
 pub struct World {
@@ -477,54 +443,4 @@ impl World {
         self.act(client);
         self.serve();
     }
-}
-
-/// The operators of a network, in one hand.
-struct Operators {
-    entry: IdentitySecret,
-    directory: IdentitySecret,
-    hops: Vec<IdentitySecret>,
-}
-
-impl Operators {
-    fn new(hops: u8, rng: &mut ChaCha20Rng) -> Self {
-        let [entry, directory] = [(); 2].map(|()| IdentitySecret::generate(rng));
-        Self { entry, directory, hops: (0..hops).map(|_| IdentitySecret::generate(rng)).collect() }
-    }
-
-    /// The first version of the network.
-    fn found(&self, setting: &Setting) -> Network {
-        let entry = EntryInfo {
-            operator: "entry".to_owned(),
-            address: "entry:1".to_owned(),
-            identity: *self.entry.public(),
-            ca: vec![0].into(),
-        };
-        let validity = Validity { from: UnixMillis(0), until: END };
-        let identity =
-            IdentityInfo { address: "identity:1".to_owned(), key: *self.directory.public() };
-        let hops = self.hops.iter().map(hop_info).collect();
-        let mut terms = Terms::first("simulated", validity, entry, identity, hops);
-        terms.period_ms = setting.period_ms.try_into().expect("a round lasts some time");
-        terms.noise = setting.noise;
-        if let Some(charged_rounds) = setting.charged_rounds {
-            let (epsilon_millionths, delta_billionths) = (693_147, 100_000);
-            let goal = NoiseGoal { epsilon_millionths, delta_billionths, charged_rounds };
-            terms.noise = Noise { onions: 2, goal: Some(goal), ..Noise::NONE };
-        }
-        self.sign(terms).verify(START, None).expect("everybody has signed")
-    }
-
-    /// Everybody signs, those included who are to leave.
-    fn sign(&self, terms: Terms) -> NetworkFile {
-        let mut file = NetworkFile::new(terms).expect("a setting within the limits");
-        for own in self.hops.iter().chain([&self.entry]) {
-            file.sign(own);
-        }
-        file
-    }
-}
-
-fn hop_info(own: &IdentitySecret) -> HopInfo {
-    HopInfo { operator: "hop".to_owned(), address: "hop:1".to_owned(), identity: *own.public() }
 }
