@@ -1,8 +1,8 @@
 //! Who may come in: the directory of users, as the entry reads it.
 //!
 //! A client shows a certificate, and the entry knows its hash from the directory or does not know
-//! it. What the directory says later of a user who is here ends their connection. Pure: pages come
-//! from [`net::follower`](crate::net::follower).
+//! it. What the directory says later of a user who is here ends their connection. Pages come from
+//! whoever follows the identity service.
 
 use std::collections::{BTreeMap, HashMap};
 
