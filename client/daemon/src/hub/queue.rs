@@ -165,6 +165,7 @@ mod tests {
             queue.push(message(number, 65_536));
             assert!(queue.lock().bytes <= BYTES_MAX);
         }
+        assert!(queue.lock().closed, "there is no place for all of them");
         let events = all(&queue).await;
         assert!(events.len() < 2000);
         let (last, before) = events.split_last().unwrap();
