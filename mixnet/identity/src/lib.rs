@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches a socket: [`Service`](service::Service) answers one request after the other,
 //! told what time it is, and keeps what is to be kept in a [`Store`](store::Store). The listener
-//! and the control socket are in [`net::identity`](crate::net::identity).
+//! and the control socket are in `mixnet/server/src/net/identity`.
 
 pub mod backup;
 pub mod certificate;
