@@ -168,7 +168,7 @@ impl HopNode {
         };
         self.behind = keys.behind;
         *self.runs.entry(number).or_default() += 1;
-        let noise = self.make_noise(number);
+        let noise = self.make_noise(number, batch.len());
         let hop = HopIndex(self.place);
         let context = PeelContext::new(&keys.secret, &self.behind, number, hop);
         let peeled = Round::arrived(number, batch).peel(&context, noise, &mut self.rng);
@@ -208,8 +208,10 @@ impl HopNode {
         away.returned(replies).map_err(|_| AbortReason::WrongCount)
     }
 
-    fn make_noise(&mut self, number: RoundNumber) -> Noise {
-        let Some(distribution) = &self.noise else { return Noise::none() };
+    fn make_noise(&mut self, number: RoundNumber, arrived: usize) -> Noise {
+        let Some(distribution) = self.noise.as_ref().filter(|_| arrived > 0) else {
+            return Noise::none();
+        };
         let pairs = distribution.sample(&mut self.rng) as usize;
         let context = seal_context(self.place, &self.behind, number);
         Noise::make(distribution.noise_onions() as usize, pairs, &context, &mut self.rng)

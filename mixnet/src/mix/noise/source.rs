@@ -59,8 +59,18 @@ impl NoiseSource {
         }
     }
 
-    /// The noise of a round, once; made now if it was not prepared.
-    pub fn take(&self, round: Round, chain: &[OnionPublic], rng: &mut impl CryptoRng) -> Noise {
+    /// The noise of a round in which so many onions have `arrived`, once; made now if it was not
+    /// prepared. Where no onion came there is nobody to protect, and there is none.
+    pub fn take(
+        &self,
+        round: Round,
+        arrived: usize,
+        chain: &[OnionPublic],
+        rng: &mut impl CryptoRng,
+    ) -> Noise {
+        if arrived == 0 {
+            return Noise::none();
+        }
         let prepared = self.ahead().remove(&round);
         match prepared.filter(|ahead| ahead.chain == chain) {
             Some(ahead) => ahead.noise,
@@ -102,15 +112,25 @@ mod tests {
         source.prepare(Round(5), &chain, &mut rng);
         let prepared = bytes(&source.ahead()[&Round(5)].noise);
         source.prepare(Round(5), &chain, &mut rng);
-        let taken = source.take(Round(5), &chain, &mut rng);
+        let taken = source.take(Round(5), 1, &chain, &mut rng);
         assert!(bytes(&taken) == prepared && taken.fits(Round(5)) && !taken.fits(Round(6)));
-        assert!(bytes(&source.take(Round(5), &chain, &mut rng)) != prepared);
+        assert!(bytes(&source.take(Round(5), 1, &chain, &mut rng)) != prepared);
 
         source.prepare(Round(6), &chain, &mut rng);
         let prepared = bytes(&source.ahead()[&Round(6)].noise);
-        assert!(bytes(&source.take(Round(6), &other, &mut rng)) != prepared);
+        assert!(bytes(&source.take(Round(6), 1, &other, &mut rng)) != prepared);
         (7..20).for_each(|round| source.prepare(Round(round), &chain, &mut rng));
         assert_eq!(source.ahead().keys().collect::<Vec<_>>(), [&Round(18), &Round(19)]);
+    }
+
+    #[test]
+    fn a_round_without_onions_gets_no_noise() {
+        let mut rng = ChaCha20Rng::seed_from_u64(3);
+        let chain = [*OnionSecret::generate(&mut rng).public()];
+        let distribution = PairDistribution::new(20, 2.0).unwrap();
+        let source = NoiseSource::new(HopIndex(1), Some(distribution));
+        assert!(source.take(Round(1), 0, &chain, &mut rng).onions().is_empty());
+        assert_eq!(source.take(Round(2), 1, &chain, &mut rng).onions().len(), 20);
     }
 
     #[test]
@@ -118,6 +138,6 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(2);
         let source = NoiseSource::new(HopIndex(3), None);
         source.prepare(Round(1), &[], &mut rng);
-        assert!(source.take(Round(1), &[], &mut rng).onions().is_empty());
+        assert!(source.take(Round(1), 1, &[], &mut rng).onions().is_empty());
     }
 }

@@ -26,8 +26,9 @@ struct View {
     replies: Seen,
 }
 
-/// What passes in `ms` milliseconds between the two hops and at the exchange.
-fn view(mut world: World, ms: u64) -> View {
+/// What passes in `ms` milliseconds between the two hops and at the exchange, with what clients have
+/// sent or without.
+fn view(mut world: World, ms: u64, with_clients: bool) -> View {
     let [onions, replies] = [(); 2].map(|()| Rc::new(RefCell::new(Seen::new())));
     let (out, back) = (Rc::clone(&onions), Rc::clone(&replies));
     world.keep_requests();
@@ -37,6 +38,10 @@ fn view(mut world: World, ms: u64) -> View {
             match (envelope.from, envelope.to) {
                 (Node::Hop(0), Node::Hop(1)) => out.borrow_mut().extend(slots),
                 (Node::Hop(1), Node::Hop(0)) => back.borrow_mut().extend(slots),
+                (Node::Entry, _) if !with_clients => {
+                    // No onion is sound, and all are dropped.
+                    return envelope.replaced_by(Batch::zeroed(batch.slot_len(), batch.len()));
+                }
                 _ => {}
             }
         }
@@ -56,12 +61,18 @@ fn clients(seed: u64) -> View {
             world.say(a, &format!("line {line}"));
         }
     }
-    view(world, 125_000)
+    view(world, 125_000, true)
 }
 
-/// Noise, and no clients.
+/// Noise alone. A round without onions has none, so there is a client, whose onions are taken away.
 fn noise(seed: u64) -> View {
-    view(World::new(Setting::new(seed, 0).with_noise(100, 20)), 60_000)
+    view(World::new(Setting::new(seed, 1).with_noise(100, 20)), 60_000, false)
+}
+
+#[test]
+fn a_round_without_onions_gets_no_noise() {
+    let seen = view(World::new(Setting::new(1, 0).with_noise(100, 20)), 60_000, true);
+    assert_eq!((seen.onions.len(), seen.requests.len(), seen.replies.len()), (0, 0, 0));
 }
 
 /// The bytes of a slot whose values are spread differently in two samples.

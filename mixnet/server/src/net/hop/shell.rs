@@ -136,8 +136,10 @@ impl Shell {
     fn carry_out(self: &Arc<Self>, duty: Duty, book: &mut Book) {
         match duty {
             Duty::Depart(round, onions) => {
+                // Nobody in this round, and most likely nobody in the next.
+                let idle = onions.is_empty();
                 self.send(round, onions, &mut book.node);
-                if let Some(behind) = book.node.keys_behind(round.next()) {
+                if let Some(behind) = book.node.keys_behind(round.next()).filter(|_| !idle) {
                     self.prepare_noise(round.next(), behind.to_vec());
                 }
                 self.rescheduled.notify_waiters();

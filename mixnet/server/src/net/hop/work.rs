@@ -81,7 +81,7 @@ async fn out_and_back(
     match peeling.await.unwrap_or(Err(AbortReason::Busy)) {
         Ok((mixed, timed)) => {
             (report.peel, report.mix, report.dropped) = timed;
-            report.noise = shell.noise.onions() as usize;
+            report.noise = if head.slots == 0 { 0 } else { shell.noise.onions() as usize };
             if shell.config.last {
                 exchange_on_pool(shell, mixed, report).await;
             } else {
@@ -123,7 +123,7 @@ fn peel_and_mix(
     let arriving = Round::arriving(head.round, head.slot_len.into(), head.slots as usize);
     let context = PeelContext::new(&keys.secret, &keys.behind, head.round, shell.config.place);
     let mut rng = system_seeded();
-    let noise = shell.noise.take(head.round, &keys.behind, &mut rng);
+    let noise = shell.noise.take(head.round, head.slots as usize, &keys.behind, &mut rng);
     let pieces = std::iter::from_fn(|| pieces.blocking_recv());
     let peeled = (arriving.peel(Some(&shell.pool), pieces, &context, noise, &mut rng))
         .map_err(|_| AbortReason::BadBatch)?;
