@@ -13,6 +13,7 @@ mod public_part;
 mod signed;
 mod terms;
 mod text;
+mod time;
 mod verified;
 
 use std::fmt;
@@ -25,7 +26,7 @@ pub use error::{NetworkFileError, Signer, VerifyError};
 pub use public_part::{PUBLIC_PART_LABEL, PublicPart, Role};
 pub use signed::NetworkFile;
 pub use terms::{EntryInfo, HopInfo, IdentityInfo, Noise, NoiseGoal, Terms, Validity};
-pub use text::show_time;
+pub use time::show_time;
 pub use verified::{Known, Network};
 
 /// Version of the file format.

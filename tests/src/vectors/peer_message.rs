@@ -8,8 +8,8 @@ use talaria_wire::peer_message::{
     self, Body, Content, Direction, Kind, MessageId, Place, SIGNED_LEN, SessionId,
 };
 
+use super::Sealer;
 use super::bytes::{Hex, Recorded};
-use super::{Sealer, VectorFile, peer_message_cases};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,34 +89,6 @@ pub(super) struct Fields {
     pub(super) sent_ms: u64,
     pub(super) ratchet: Hex,
     pub(super) body: Hex,
-}
-
-impl VectorFile for Vectors {
-    const FILE: &'static str = "peer-message.json";
-
-    fn generate() -> Self {
-        let vectors = peer_message_cases::generate();
-        assert!(vectors.bad.iter().all(|bad| !bad.opens));
-        vectors
-    }
-
-    fn recompute(&self) -> Self {
-        let identities: Vec<_> = self
-            .identities
-            .iter()
-            .map(|identity| Identity::of(&identity.name, &identity.secret))
-            .collect();
-        let good = self.good.iter();
-        Self {
-            good: good
-                .map(|good| {
-                    Good::of(&identities, &good.name, &good.context, &good.iv, &good.fields)
-                })
-                .collect(),
-            bad: self.bad.iter().map(Bad::judged).collect(),
-            identities,
-        }
-    }
 }
 
 impl Identity {

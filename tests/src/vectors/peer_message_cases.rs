@@ -5,10 +5,39 @@ use p256::ecdsa::Signature;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::peer_message::SIGNED_LEN;
 
+use super::VectorFile;
 use super::bytes::{Hex, draw, seeded};
 use super::peer_message::{Bad, Context, Fields, Good, Identity, Step, Vectors};
 
-pub(super) fn generate() -> Vectors {
+impl VectorFile for Vectors {
+    const FILE: &'static str = "peer-message.json";
+
+    fn generate() -> Self {
+        let vectors = generate();
+        assert!(vectors.bad.iter().all(|bad| !bad.opens));
+        vectors
+    }
+
+    fn recompute(&self) -> Self {
+        let identities: Vec<_> = self
+            .identities
+            .iter()
+            .map(|identity| Identity::of(&identity.name, &identity.secret))
+            .collect();
+        let good = self.good.iter();
+        Self {
+            good: good
+                .map(|good| {
+                    Good::of(&identities, &good.name, &good.context, &good.iv, &good.fields)
+                })
+                .collect(),
+            bad: self.bad.iter().map(Bad::judged).collect(),
+            identities,
+        }
+    }
+}
+
+fn generate() -> Vectors {
     let mut rng = seeded(10);
     let identities = ["alice", "bob", "carol"].map(|name| {
         let secret = IdentitySecret::generate(&mut rng);

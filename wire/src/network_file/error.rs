@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::text::show_time;
+use super::time::show_time;
 use super::{LABEL_MAX, MAX_SIGNATURES, NETWORK_FILE_MAX, NETWORK_FILE_VERSION};
 use crate::params::{HopIndex, UnixMillis};
 

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 
 use rustls_pki_types::CertificateDer;
 
+use super::time::LAST_TIME;
 use super::{
     ADDRESS_MAX, LABEL_MAX, MAX_ALPHA_TENTHS, MAX_DIALING_EVERY, MAX_NOISE_ONIONS, MAX_ONION_EPOCH,
     MIN_ALPHA_TENTHS, MIN_ONION_EPOCH, NetworkFileError, NetworkId, VersionHash,
@@ -14,8 +15,6 @@ use crate::params::{
     Hops, MAX_HOPS, MAX_LANES, MAX_PERIOD_MS, MIN_PERIOD_MS, RoundShape, UnixMillis,
 };
 
-/// The last second of the year 9999: four digits are what the text has for a year.
-pub(super) const LAST_TIME: UnixMillis = UnixMillis(253_402_300_799_000);
 /// A probability of one, in billionths.
 const ONE_IN_BILLIONTHS: u32 = 1_000_000_000;
 

@@ -1,13 +1,13 @@
 //! The file as text: TOML with exactly these fields, in both directions.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 
-use super::terms::LAST_TIME;
+use super::time::show_time;
 use super::{
     EntryInfo, HopInfo, IdentityInfo, NETWORK_FILE_MAX, NETWORK_FILE_VERSION, NetworkFileError,
     NetworkId, Noise, NoiseGoal, Terms, Validity, VersionHash,
@@ -246,13 +246,6 @@ impl SignatureTable {
 
 pub(super) fn signature(text: &str) -> Result<[u8; SIGNATURE_LEN], NetworkFileError> {
     bytes(text).ok_or(NetworkFileError::BadSignature)
-}
-
-/// `time` as RFC 3339 has it, in UTC and whole seconds; at most the end of the year 9999.
-#[must_use]
-pub fn show_time(time: UnixMillis) -> String {
-    let time = UNIX_EPOCH + Duration::from_millis(time.min(LAST_TIME).0);
-    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 fn time(text: &str) -> Result<UnixMillis, NetworkFileError> {

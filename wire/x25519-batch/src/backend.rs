@@ -6,9 +6,8 @@ use std::sync::OnceLock;
 use crate::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::avx512::Avx512;
-#[cfg(target_arch = "x86_64")]
-use crate::scalars::Scalars;
-use crate::{check, portable};
+use crate::check;
+use crate::kind::Kind;
 
 /// The environment variable that [`Backend::detect`] reads.
 pub const BACKEND_VARIABLE: &str = "X25519_BATCH_BACKEND";
@@ -26,15 +25,6 @@ pub const BACKEND_VARIABLE: &str = "X25519_BATCH_BACKEND";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend(Kind);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
-    #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
-}
-
 /// What is known of a vector backend.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -49,7 +39,7 @@ impl Verdict {
     fn of(candidate: Option<Backend>) -> Verdict {
         match candidate {
             None => Verdict::Missing,
-            Some(backend) if check::passes(backend) => Verdict::Accepted(backend),
+            Some(backend) if check::passes(backend.0) => Verdict::Accepted(backend),
             Some(backend) => Verdict::Rejected(backend),
         }
     }
@@ -134,13 +124,7 @@ impl Backend {
     /// `"avx512"`, `"avx2"` or `"portable"`, for logs and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self.0 {
-            Kind::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(_) => "avx512",
-        }
+        self.0.name()
     }
 
     /// `out[i]` becomes X25519(`scalar`, `points[i]`).
@@ -150,13 +134,7 @@ impl Backend {
     /// If `points` and `out` differ in length.
     pub fn one_scalar(self, scalar: &[u8; 32], points: &[[u8; 32]], out: &mut [[u8; 32]]) {
         assert_eq!(points.len(), out.len(), "one result per point");
-        match self.0 {
-            Kind::Portable => portable::one_scalar(scalar, points, out),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(avx2) => avx2.multiply(Scalars::One(scalar), points, out),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(avx512) => avx512.multiply(Scalars::One(scalar), points, out),
-        }
+        self.0.one_scalar(scalar, points, out);
     }
 
     /// `out[i]` becomes X25519(`scalars[i]`, `points[i]`).
@@ -167,13 +145,7 @@ impl Backend {
     pub fn many_scalars(self, scalars: &[[u8; 32]], points: &[[u8; 32]], out: &mut [[u8; 32]]) {
         assert_eq!(scalars.len(), points.len(), "one scalar per point");
         assert_eq!(points.len(), out.len(), "one result per point");
-        match self.0 {
-            Kind::Portable => portable::many_scalars(scalars, points, out),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(avx2) => avx2.multiply(Scalars::Many(scalars), points, out),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(avx512) => avx512.multiply(Scalars::Many(scalars), points, out),
-        }
+        self.0.many_scalars(scalars, points, out);
     }
 
     /// `out[i]` becomes X25519(`scalars[i]`, 9), the public key of `scalars[i]`.
@@ -183,12 +155,19 @@ impl Backend {
     /// If `scalars` and `out` differ in length.
     pub fn base_point(self, scalars: &[[u8; 32]], out: &mut [[u8; 32]]) {
         assert_eq!(scalars.len(), out.len(), "one result per scalar");
-        match self.0 {
-            Kind::Portable => portable::base_point(scalars, out),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(avx2) => avx2.base_point(scalars, out),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(avx512) => avx512.base_point(scalars, out),
+        self.0.base_point(scalars, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_backend_of_this_machine_passes_the_check() {
+        for backend in Backend::available() {
+            assert!(check::passes(backend.0), "{}", backend.name());
         }
+        assert_eq!(Backend::rejected().count(), 0);
     }
 }

@@ -68,6 +68,7 @@ mod avx2;
 mod avx512;
 mod backend;
 mod check;
+mod kind;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod scalars;
