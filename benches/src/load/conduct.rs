@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use talaria_daemon::now;
+use talaria_server::net::clock::now;
 use talaria_wire::Round;
 use talaria_wire::network_file::{Network, NetworkFile};
 use tokio::sync::Semaphore;

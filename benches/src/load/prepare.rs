@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
-use talaria_daemon::now;
+use talaria_server::net::clock::now;
 use talaria_wire::crypto::onion_key::detected_backend;
 use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
