@@ -32,6 +32,7 @@ impl Message for Request {}
 impl Message for Event {}
 
 mod sealed {
+    #[expect(unnameable_types, reason = "so that nothing else can be a message")]
     pub trait Sealed {}
     impl Sealed for super::Request {}
     impl Sealed for super::Event {}

@@ -83,7 +83,7 @@ impl VectorFile for Vectors {
                 body
             }),
             ("another signature", {
-                let mut body = body.clone();
+                let mut body = body;
                 body[10 + 2 * 96 + 40] ^= 1;
                 body
             }),

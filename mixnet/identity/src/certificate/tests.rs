@@ -93,7 +93,7 @@ fn bad_requests_are_refused() {
     // ecdsa-with-SHA256 becomes ecdsa-with-SHA384.
     let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
     let at = good.windows(oid.len()).position(|window| window == oid).unwrap();
-    let mut sha384 = good.clone();
+    let mut sha384 = good;
     sha384[at + 7] = 3;
     assert_eq!(refused(&sha384), BadCsr::Signature);
 }

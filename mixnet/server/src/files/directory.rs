@@ -200,7 +200,7 @@ mod tests {
         let path = file.path().to_owned();
         let whole = fs::read(&path).unwrap();
         let second = first..whole.len() as u64;
-        for at in second.clone() {
+        for at in second {
             let at = usize::try_from(at).unwrap();
             let mut flipped = whole.clone();
             flipped[at] ^= 1;
