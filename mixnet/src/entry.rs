@@ -13,8 +13,8 @@ pub mod visit;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use talaria_wire::control::{AbortReason, Farewell, Refusal};
 use talaria_wire::frame::{Announcement, Submission};
+use talaria_wire::reason::{AbortReason, Farewell, Refusal};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
 use crate::schedule::{Ending, ScheduleConfig, Scheduler, Step};

@@ -12,8 +12,8 @@ mod turns;
 
 use std::collections::BTreeSet;
 
-use talaria_wire::control::AbortReason;
 use talaria_wire::link::BatchHead;
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape, UnixMillis};
 
 use crate::round::{Away, Round, Unmixed};

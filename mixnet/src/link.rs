@@ -1,11 +1,12 @@
 //! What servers say to each other on the links of a chain: batches both ways, and words of which
 //! each direction has its own.
 
-use talaria_wire::control::{AbortReason, Control};
+use talaria_wire::control::Control;
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::Kind;
 use talaria_wire::link::BatchHead;
 use talaria_wire::probe::HopStatus;
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, Round};
 use thiserror::Error;
 

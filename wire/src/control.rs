@@ -12,8 +12,7 @@ use crate::frame::{CONTROL_MAX, HEADER_LEN, Header, Kind};
 use crate::network_file::{NetworkId, NetworkVersion, VersionHash};
 use crate::params::PROTOCOL_VERSION;
 use crate::probe::HopStatus;
-
-pub use crate::reason::{AbortReason, Farewell, Refusal};
+use crate::reason::{AbortReason, Farewell, Refusal};
 
 /// Everything that a control frame can say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use talaria_wire::RoundShape;
-use talaria_wire::control::{BadControl, Control, Farewell, Refusal};
+use talaria_wire::control::{BadControl, Control, NotWelcome};
 use talaria_wire::epoch::BadEpochKeys;
 use talaria_wire::frame::{Accepts, FrameBuffer, FrameError, Kind};
 use talaria_wire::network_file::NetworkVersion;
-use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::reason::{Farewell, Refusal};
 use talaria_wire::tls_names::ENTRY_NAME;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,10 +100,10 @@ impl Target {
         let mut connection = Connection { stream, buffer };
         connection.write(&Control::hello(&self.network).to_frame()).await?;
         match connection.read().await? {
-            (Kind::Control, body) => match Control::decode(body)? {
-                Control::Welcome { protocol: PROTOCOL_VERSION } => Ok(connection),
-                Control::Refused { reason } => Err(reason.into()),
-                _ => Err(ConnectionError::Unexpected("another greeting")),
+            (Kind::Control, body) => match Control::decode(body)?.check_answer() {
+                Ok(()) => Ok(connection),
+                Err(NotWelcome::Refused(reason)) => Err(reason.into()),
+                Err(_) => Err(ConnectionError::Unexpected("another greeting")),
             },
             _ => Err(ConnectionError::Unexpected("no greeting")),
         }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use talaria_wire::UnixMillis;
-use talaria_wire::control::{Farewell, Refusal};
 use talaria_wire::identity::UserName;
 use talaria_wire::peer_message::MessageId;
+use talaria_wire::reason::{Farewell, Refusal};
 use tokio::time::sleep;
 use tracing::debug;
 

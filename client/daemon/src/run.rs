@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use talaria_api::Token;
-use talaria_wire::control::{Farewell, Refusal};
 use talaria_wire::peer_message::MessageId;
+use talaria_wire::reason::{Farewell, Refusal};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 

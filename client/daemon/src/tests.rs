@@ -32,10 +32,10 @@ use talaria_fixtures::listener;
 use talaria_fixtures::service::Service;
 use talaria_fixtures::{epoch_keys, identity};
 use talaria_wire::UnixMillis;
-use talaria_wire::control::Farewell;
-use talaria_wire::control::Refusal;
 use talaria_wire::epoch::Epoch;
 use talaria_wire::identity::directory::Cause;
+use talaria_wire::reason::Farewell;
+use talaria_wire::reason::Refusal;
 use talaria_wire::tls_names::{ALPN_CLIENT, ENTRY_NAME};
 use tokio::sync::{mpsc, oneshot};
 

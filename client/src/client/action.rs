@@ -2,10 +2,11 @@
 
 use talaria_wire::Round;
 use talaria_wire::codec::DecodeError;
-use talaria_wire::control::{BadControl, Farewell, Refusal};
+use talaria_wire::control::BadControl;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::epoch::BadEpochKeys;
 use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::reason::{Farewell, Refusal};
 use thiserror::Error;
 
 use crate::conversation::state;

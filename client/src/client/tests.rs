@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use chacha20::ChaCha20Rng;
 use rustls_pki_types::CertificateDer;
-use talaria_wire::control::{Farewell, Refusal};
 use talaria_wire::crypto::OnionSecret;
 use talaria_wire::dead_drop::EMPTY_REPLY;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Outcome, Submission};
@@ -14,6 +13,7 @@ use talaria_wire::network_file::{
 use talaria_wire::onion::{PeelContext, peel, seal_reply};
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::peer_message::MessageId;
+use talaria_wire::reason::{Farewell, Refusal};
 use talaria_wire::{HopIndex, UnixMillis};
 
 use super::round::MAX_ROUNDS_AWAY;

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use talaria_wire::control::{AbortReason, Control, Farewell, Refusal};
+use talaria_wire::control::Control;
 use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
 use talaria_wire::frame::{Announcement, Submission};
+use talaria_wire::reason::{AbortReason, Farewell, Refusal};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
 use super::admission::{ClientId, NotAdmitted, Seat, UserId};

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use talaria_wire::control::{Farewell, Refusal};
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::identity::directory::{BadPage, Cause, Copy, Entry, Head};
 use talaria_wire::identity::name::UserName;
 use talaria_wire::network_file::NetworkId;
+use talaria_wire::reason::{Farewell, Refusal};
 
 use crate::entry::admission::UserId;
 

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use talaria_wire::control::{AbortReason, Farewell};
 use talaria_wire::frame::{Kind, Outcome, Replies, Submission};
+use talaria_wire::reason::{AbortReason, Farewell};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
 use super::admission::{ClientId, NotAdmitted, Seat, Seats};

@@ -9,12 +9,12 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use rand::CryptoRng;
-use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::OnionPublic;
 use talaria_wire::epoch::{BadEpochKeys, EpochKeys};
 use talaria_wire::link::BatchHead;
 use talaria_wire::network_file::{Network, NetworkVersion};
 use talaria_wire::probe::{HopStatus, LinkState, ProgramVersion};
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape, UnixMillis};
 
 use super::guard::{RoundGuard, RoundLog};

@@ -3,12 +3,12 @@
 use super::*;
 use std::num::NonZeroU32;
 use talaria_wire::HopIndex;
-use talaria_wire::control::Farewell;
 use talaria_wire::crypto::{IdentitySecret, OnionPublic};
 use talaria_wire::epoch::{Epoch, KeyTerms, SignedKey};
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header};
 use talaria_wire::network_file::VersionHash;
 use talaria_wire::probe::LinkState;
+use talaria_wire::reason::Farewell;
 
 /// Reads a frame as a link in the direction of `W` does.
 fn parse<W: Word>(frame: &[u8]) -> Result<Option<W>, Malformed> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chacha20::ChaCha20Rng;
 use talaria_deaddrop::Tally;
-use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::OnionPublic;
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, Round};
 
 use super::World;

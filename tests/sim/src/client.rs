@@ -6,13 +6,14 @@ use talaria_client::{
     Action, BudgetStage, Change, Client, CloseReason, Contact, ConversationState, Counters,
     Identity, Notice,
 };
-use talaria_wire::control::{Control, Refusal};
+use talaria_wire::control::Control;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Kind};
 use talaria_wire::identity::UserName;
 use talaria_wire::network_file::Network;
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::peer_message::MessageId;
+use talaria_wire::reason::Refusal;
 use talaria_wire::{Round, RoundShape, UnixMillis};
 
 use super::net::{Net, Node, Payload};

@@ -8,11 +8,12 @@ use talaria_mixnet::entry::gate::{Errand, Gate};
 use talaria_mixnet::entry::visit::{News, Visit};
 use talaria_mixnet::link::{BackWord, LinkMessage};
 use talaria_mixnet::schedule::ScheduleConfig;
-use talaria_wire::control::{AbortReason, Control, Farewell};
+use talaria_wire::control::Control;
 use talaria_wire::crypto::OnionPublic;
 use talaria_wire::epoch::ChainKeys;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Kind, Submission};
 use talaria_wire::network_file::{Network, NetworkVersion};
+use talaria_wire::reason::{AbortReason, Farewell};
 use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 
 use super::net::{Net, Node, Payload};

@@ -17,13 +17,14 @@ use talaria_mixnet::mix::noise::Noise;
 use talaria_mixnet::mix::noise::pairs::PairDistribution;
 use talaria_mixnet::round::{Mixed, Round, Unmixed};
 use talaria_mixnet::schedule::ScheduleConfig;
-use talaria_wire::control::{AbortReason, Control};
+use talaria_wire::control::Control;
 use talaria_wire::crypto::onion_key::detected_backend;
 use talaria_wire::crypto::{IdentitySecret, OnionPublic};
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::link::BatchHead;
 use talaria_wire::network_file::Network;
 use talaria_wire::onion::{PeelContext, SealContext};
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, UnixMillis};
 
 use super::liar::{Liar, Moment};

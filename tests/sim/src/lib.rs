@@ -23,9 +23,10 @@ use std::collections::BTreeMap;
 use chacha20::ChaCha20Rng;
 use rand::{Rng, SeedableRng};
 use talaria_client::BudgetStage;
-use talaria_wire::control::{Control, Refusal};
+use talaria_wire::control::Control;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::network_file::{Network, NetworkVersion};
+use talaria_wire::reason::Refusal;
 use talaria_wire::{Round, UnixMillis};
 
 pub use client::{Counted, Heard};

@@ -3,7 +3,7 @@
 use serde_bytes::ByteBuf;
 use talaria_identity::backup::BackupWriter;
 use talaria_identity::store::{Row, TokenRow, User as StoredUser, UserStatus};
-use talaria_wire::control::{AbortReason, Control, Refusal};
+use talaria_wire::control::Control;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Announcement, HEADER_LEN, Outcome, Replies, Submission};
 use talaria_wire::identity::directory::{Cause, Entry, EntryHash};
@@ -16,6 +16,7 @@ use talaria_wire::network_file::{
 };
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::probe::{HopStatus, LinkState};
+use talaria_wire::reason::{AbortReason, Refusal};
 use talaria_wire::{Round, UnixMillis};
 
 use super::fixtures::{Fixtures, shape};

@@ -1,11 +1,12 @@
 //! `control.json`: control frames, and bodies that are refused.
 
 use serde::{Deserialize, Serialize};
-use talaria_wire::control::{AbortReason, Control, Farewell, Refusal};
+use talaria_wire::control::Control;
 use talaria_wire::frame::HEADER_LEN;
 use talaria_wire::network_file::{NetworkId, VersionHash};
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::probe::{HopStatus, LinkState, ProgramVersion};
+use talaria_wire::reason::{AbortReason, Farewell, Refusal};
 
 use super::VectorFile;
 use super::bytes::{Hex, draw, seeded};

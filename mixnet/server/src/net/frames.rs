@@ -74,7 +74,8 @@ pub async fn write(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::
 mod tests {
     use super::super::greeting::read_control;
     use super::*;
-    use talaria_wire::control::{Control, Farewell};
+    use talaria_wire::control::Control;
+    use talaria_wire::reason::Farewell;
     use talaria_wire::{Hops, RoundShape};
 
     fn accepts() -> Accepts {

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use talaria_wire::control::{BadControl, Control, NoGreeting, NotWelcome, Refusal};
+use talaria_wire::control::{BadControl, Control, NoGreeting, NotWelcome};
 use talaria_wire::frame::Kind;
 use talaria_wire::network_file::NetworkVersion;
+use talaria_wire::reason::Refusal;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 

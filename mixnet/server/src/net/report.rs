@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use talaria_wire::control::AbortReason;
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{HopIndex, Round};
 use tokio::sync::mpsc;
 

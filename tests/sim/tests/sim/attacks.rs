@@ -10,10 +10,10 @@ use talaria_mixnet::mix::noise::Noise;
 use talaria_sim::liar::{Lie, Manner, Moment, removal};
 use talaria_sim::net::{Fate, Node};
 use talaria_sim::{Setting, World, each_seed};
-use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::onion_key::detected_backend;
 use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::onion::SealContext;
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, HopIndex, Round};
 
 const HOPS: u8 = 3;

@@ -2,8 +2,9 @@
 //! server speaks another version of the protocol.
 
 use talaria_sim::{Setting, World, each_seed};
-use talaria_wire::control::{Control, Refusal};
+use talaria_wire::control::Control;
 use talaria_wire::params::PROTOCOL_VERSION;
+use talaria_wire::reason::Refusal;
 
 #[test]
 fn conversations_go_on_when_a_hop_is_replaced() {

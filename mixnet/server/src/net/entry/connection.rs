@@ -3,8 +3,9 @@
 //! Whatever the client does, it costs the round nothing: a slow reader or writer is cut off, a
 //! silent one is forgotten, and every submission gets exactly one answer of the same size.
 
-use talaria_wire::control::{Control, Farewell};
+use talaria_wire::control::Control;
 use talaria_wire::frame::Submission;
+use talaria_wire::reason::Farewell;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use talaria_wire::UnixMillis;
-use talaria_wire::control::{Farewell, Refusal};
 use talaria_wire::frame::Submission;
 use talaria_wire::identity::directory::{BadPage, Entry as DirectoryEntry, Head};
+use talaria_wire::reason::{Farewell, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use talaria_wire::RoundShape;
-use talaria_wire::control::Refusal;
 use talaria_wire::frame::Accepts;
 use talaria_wire::network_file::NetworkVersion;
+use talaria_wire::reason::Refusal;
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, broadcast};

@@ -10,7 +10,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use talaria_wire::control::{Control, Farewell, Refusal};
+use talaria_wire::control::Control;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Accepts, Kind};
 use talaria_wire::identity::directory::{
@@ -21,6 +21,7 @@ use talaria_wire::identity::{Request, Response, UserName};
 use talaria_wire::network_file::{
     EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, NetworkId, Terms, Validity,
 };
+use talaria_wire::reason::{Farewell, Refusal};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use talaria_wire::control::AbortReason;
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::Accepts;
 use talaria_wire::link::{BatchHead, Inlet};
+use talaria_wire::reason::AbortReason;
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use chacha20::ChaCha20Rng;
 use rayon::ThreadPool;
-use talaria_wire::control::AbortReason;
 use talaria_wire::crypto::OnionPublic;
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::link::BatchHead;
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, Round as RoundNumber, UnixMillis};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot, watch};

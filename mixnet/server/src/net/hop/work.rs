@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use talaria_wire::Batch;
-use talaria_wire::control::AbortReason;
 use talaria_wire::link::BatchHead;
 use talaria_wire::onion::PeelContext;
+use talaria_wire::reason::AbortReason;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tracing::error;

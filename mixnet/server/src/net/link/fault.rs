@@ -4,9 +4,9 @@ use std::io;
 
 use rustls::AlertDescription;
 use rustls::Error as TlsError;
-use talaria_wire::control::Refusal;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::probe::LinkState;
+use talaria_wire::reason::Refusal;
 
 use super::broken::BrokenLink;
 use crate::net::frames::ReadError;

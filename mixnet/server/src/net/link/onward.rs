@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rustls::ClientConfig;
-use talaria_wire::control::{AbortReason, Control};
+use talaria_wire::control::Control;
 use talaria_wire::frame::Accepts;
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::probe::LinkState;
+use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, Round};
 use tokio::io::split;
 use tokio::net::{TcpStream, lookup_host};
