@@ -8,8 +8,9 @@ use super::{Accepts, FrameError, HEADER_LEN, Header, Kind};
 /// What has been read of one frame.
 ///
 /// ```
-/// use talaria_wire::control::{Control, Farewell};
+/// use talaria_wire::control::Control;
 /// use talaria_wire::frame::{Accepts, FrameBuffer, Kind};
+/// use talaria_wire::reason::Farewell;
 ///
 /// let sent = Control::Goodbye { reason: Farewell::Idle }.to_frame();
 /// let mut stream = &sent[..];
