@@ -26,7 +26,7 @@ use crate::net::report::Reports;
 use crate::net::shutdown::{self, Shutdown};
 use entry::entry_role;
 pub use error::StartError;
-use hop::hop_role;
+use hop::{hop_role, warn_of_rejected_kernels};
 use identity::identity_role;
 
 /// Roles that are ready to be bound and run.
@@ -197,6 +197,9 @@ impl Bound {
         let mut identity = JoinSet::new();
         if let Some((listener, node)) = self.identity {
             identity.spawn(node.run(listener, shutdown.clone()));
+        }
+        if !self.hops.is_empty() {
+            warn_of_rejected_kernels();
         }
         for (listener, config) in self.hops {
             let until = if has_entry { hops_may_end.clone() } else { shutdown.clone() };

@@ -19,7 +19,6 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
-use x25519_batch::Backend;
 
 use super::link::{LinkEvent, Onward, OnwardConfig};
 use super::report::Reports;
@@ -59,15 +58,6 @@ pub struct HopConfig {
     pub silence: Duration,
 }
 
-/// Has the kernels of X25519 checked before the first round needs one, and warns of each that the
-/// processor has but that computed wrongly: the hop works on with a slower one.
-fn tell_rejected() {
-    let using = Backend::detect().name();
-    for rejected in Backend::rejected() {
-        warn!(rejected, using, "this processor computed X25519 wrongly: a slower way is taken");
-    }
-}
-
 /// Runs a hop on `listener` until it is asked to stop and its last round is over.
 pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shutdown: Shutdown) {
     let HopConfig { node, keys, noise, tls, onward, rounds, pool, silence } = config;
@@ -82,7 +72,6 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
     let shell = Arc::new(Shell::new(node, means));
     // Nothing can begin without keys.
     shell.tell(|node, now| node.handle_timeout(now, &mut system_seeded()));
-    tell_rejected();
     info!(hop = %shell.config.place, "hop ready");
     tokio::select! {
         () = drive(&shell, events) => {}

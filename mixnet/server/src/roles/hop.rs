@@ -6,6 +6,8 @@ use rayon::ThreadPool;
 use talaria_wire::HopIndex;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::network_file::{HopInfo, Network, Noise};
+use tracing::warn;
+use x25519_batch::Backend;
 
 use super::error::{StartError, wrong_key};
 use super::onward::{onward, silence};
@@ -54,6 +56,15 @@ pub(super) fn hop_role(
         pool: pool.clone(),
         silence: silence(network),
     })
+}
+
+/// Has the kernels of X25519 checked before the first round needs one, and warns of each that the
+/// processor has but that computed wrongly: the hops work on with a slower one.
+pub(super) fn warn_of_rejected_kernels() {
+    let using = Backend::detect().name();
+    for rejected in Backend::rejected() {
+        warn!(rejected, using, "this processor computed X25519 wrongly: a slower way is taken");
+    }
 }
 
 /// What a hop draws its noise from; the last hop adds none, for it would only know its own.
