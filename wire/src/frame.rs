@@ -9,7 +9,7 @@ mod buffer;
 
 use thiserror::Error;
 
-pub use buffer::FrameBuffer;
+pub use buffer::{FrameBuffer, Whole};
 
 use crate::codec::{DecodeError, Reader};
 use crate::params::{MAX_HOPS, Round, RoundShape};

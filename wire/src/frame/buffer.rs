@@ -5,6 +5,9 @@
 
 use super::{Accepts, FrameError, HEADER_LEN, Header, Kind};
 
+/// The kind of a frame and its body.
+pub type Whole<'a> = (Kind, &'a [u8]);
+
 /// What has been read of one frame.
 ///
 /// ```
@@ -82,6 +85,46 @@ impl FrameBuffer {
         let head = head.expect("nothing is missing, and it is taken once");
         self.taken = true;
         (head.kind, &mut self.bytes)
+    }
+
+    /// Reads from the front of `bytes`: how many of them it took, and the frame that is whole now.
+    ///
+    /// A frame that lies whole in `bytes` is not copied, and nothing is kept between frames.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the header is none of a frame that belongs here. Nothing more can be read
+    /// then.
+    pub fn read<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+    ) -> Result<(usize, Option<Whole<'a>>), FrameError> {
+        if self.taken {
+            (self.head, self.taken, self.bytes) = (None, false, Vec::new());
+        }
+        if self.head.is_none()
+            && self.bytes.is_empty()
+            && let Some((head, rest)) = bytes.split_first_chunk()
+        {
+            let head = Header::parse(*head, self.accepts)?;
+            if let Some(body) = rest.get(..head.len) {
+                return Ok((HEADER_LEN + head.len, Some((head.kind, body))));
+            }
+        }
+        let mut used = 0;
+        loop {
+            let missing = self.missing()?;
+            if missing == 0 {
+                let (kind, body) = self.take();
+                return Ok((used, Some((kind, body))));
+            }
+            let rest = &bytes[used..];
+            if rest.is_empty() {
+                return Ok((used, None));
+            }
+            let read = &rest[..missing.min(rest.len())];
+            self.space().extend_from_slice(read);
+            used += read.len();
+        }
     }
 
     /// The length of what is being read.

@@ -6,6 +6,8 @@ mod connection;
 mod door;
 pub mod follower;
 mod reception;
+mod shards;
+mod socket;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use talaria_wire::epoch::ChainKeys;
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::{Batch, Round as RoundNumber};
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
@@ -32,9 +34,6 @@ use talaria_mixnet::entry::EntryConfig;
 use talaria_mixnet::entry::gate::{Errand, Gate};
 use talaria_mixnet::entry::members::Members;
 use talaria_mixnet::entry::visit::{News, RoundOver};
-
-/// News that a client may be behind before it is cut off.
-const MAX_BEHIND: usize = 64;
 
 /// Everything that an entry needs to run.
 #[derive(Debug)]
@@ -61,7 +60,6 @@ pub async fn run(
     shutdown: Shutdown,
 ) {
     let clock = Clock::start();
-    let (news, _) = broadcast::channel(MAX_BEHIND);
     let mut members = Members::new(config.network.network, config.identity.key);
     let kept = follower::open_copy(&config.identity, &mut members);
     let gate = Gate::new(config.entry, config.keys, clock.now());
@@ -70,21 +68,19 @@ pub async fn run(
     let tasks = Tasks::new();
     let reception = Arc::new(Reception {
         door: door.clone(),
-        news: news.clone(),
         network: config.network,
         shape: config.entry.shape,
     });
     let acceptor = TlsAcceptor::from(config.tls);
     let max_clients = config.entry.max_clients;
     let (onward, events) = Onward::start(config.onward);
-    let rounds = Rounds { door, news: news.clone(), onward, reports, under_way: BTreeMap::new() };
+    let rounds = Rounds { door: door.clone(), onward, reports, under_way: BTreeMap::new() };
     info!("entry ready");
     tokio::select! {
         () = accept(reception, listener, acceptor, max_clients, tasks.guard()) => {}
         () = rounds.drive(events, shutdown) => {}
     }
-    let _ = news.send(News::Closing);
-    drop(news);
+    door.tell(&News::Closing).await;
     if timeout(HANDSHAKE, tasks.finished()).await.is_err() {
         debug!("some clients did not take their leave");
     }
@@ -112,7 +108,6 @@ impl UnderWay {
 /// The round clock at work.
 struct Rounds {
     door: Arc<Door>,
-    news: broadcast::Sender<News>,
     onward: Onward,
     reports: Reports,
     under_way: BTreeMap<RoundNumber, UnderWay>,
@@ -122,7 +117,7 @@ impl Rounds {
     async fn drive(mut self, mut events: mpsc::Receiver<LinkEvent>, mut shutdown: Shutdown) {
         loop {
             self.door.gate().handle_timeout(self.door.now());
-            if self.run_errands() {
+            if self.run_errands().await {
                 return;
             }
             let deadline = self.door.gate().poll_timeout();
@@ -142,11 +137,11 @@ impl Rounds {
     }
 
     /// Does everything that the gate asks for; `true` once the entry is drained.
-    fn run_errands(&mut self) -> bool {
+    async fn run_errands(&mut self) -> bool {
         loop {
             let Some(errand) = self.door.gate().poll_errand(self.door.now()) else { return false };
             match errand {
-                Errand::Tell(news) => self.tell(news),
+                Errand::Tell(news) => self.tell(&news).await,
                 Errand::Forward { round, onions, clients, connected } => {
                     self.forward(round, onions, clients, connected);
                 }
@@ -156,16 +151,15 @@ impl Rounds {
         }
     }
 
-    fn tell(&mut self, news: News) {
-        match &news {
+    async fn tell(&mut self, news: &News) {
+        match news {
             News::Called(call) => {
                 self.under_way.insert(call.round, UnderWay::announced());
             }
             News::Over(over) => self.report(over),
             News::Keys(_) | News::Closing => {}
         }
-        // Without a client there is nobody to tell.
-        let _ = self.news.send(news);
+        self.door.tell(news).await;
     }
 
     fn forward(&mut self, round: RoundNumber, onions: Batch, clients: usize, connected: usize) {

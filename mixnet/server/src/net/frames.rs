@@ -36,6 +36,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Self { reader, buffer: FrameBuffer::new(accepts) }
     }
 
+    /// The stream, and what was read of the next frame.
+    pub fn into_parts(self) -> (R, FrameBuffer) {
+        (self.reader, self.buffer)
+    }
+
     /// The next frame: its kind and its body, until the next call.
     ///
     /// Dropping the future loses nothing: the next call goes on where it was.

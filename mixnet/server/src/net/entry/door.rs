@@ -2,7 +2,6 @@
 //! moments only.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,14 +9,17 @@ use talaria_wire::UnixMillis;
 use talaria_wire::frame::Submission;
 use talaria_wire::identity::directory::{BadPage, Entry as DirectoryEntry, Head};
 use talaria_wire::reason::{Farewell, Refusal};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::connection::Connection;
+use super::reception::{Stranger, TurnedAway};
+use super::shards::Shards;
 use crate::net::clock::Clock;
 use talaria_mixnet::entry::admission::{ClientId, NotAdmitted, Seat};
 use talaria_mixnet::entry::gate::Gate;
 use talaria_mixnet::entry::members::Members;
-use talaria_mixnet::entry::visit::Visit;
+use talaria_mixnet::entry::visit::News;
 
 /// How long a certificate that is not known may wait for the entry of the directory that names it.
 /// Who has just got one is usually faster than the directory.
@@ -34,8 +36,9 @@ pub(super) struct Door {
     members: Mutex<Members>,
     knowledge: watch::Sender<Knowledge>,
     gate: Mutex<Gate>,
-    /// How to tell each connection that it has to end. Locked after `gate`.
-    closing: Mutex<BTreeMap<ClientId, oneshot::Sender<Farewell>>>,
+    /// The connections that have a place. Locked after `gate`.
+    connections: Mutex<BTreeMap<ClientId, Arc<Connection>>>,
+    shards: Shards,
     clock: Clock,
     /// The round clock has something to do.
     due: Notify,
@@ -56,7 +59,8 @@ impl Door {
             members: Mutex::new(members),
             knowledge: watch::Sender::new(Knowledge { entries, is_all: false }),
             gate: Mutex::new(gate),
-            closing: Mutex::default(),
+            connections: Mutex::default(),
+            shards: Shards::start(clock),
             clock,
             due: Notify::new(),
         }
@@ -128,11 +132,16 @@ impl Door {
         }
     }
 
-    /// Tells a connection to say goodbye and end.
+    /// Tells every connection.
+    pub(super) async fn tell(&self, news: &News) {
+        self.shards.tell(news).await;
+    }
+
+    /// Has a connection say goodbye and end.
     pub(super) fn close(&self, client: ClientId, reason: Farewell) {
-        if let Some(connection) = lock(&self.closing).remove(&client) {
-            // It may be about to end anyway.
-            let _ = connection.send(reason);
+        let connection = lock(&self.connections).remove(&client);
+        if let Some(connection) = connection {
+            connection.dismiss(reason);
         }
     }
 }
@@ -146,46 +155,41 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Guest {
     client: ClientId,
     door: Arc<Door>,
-    dismissed: oneshot::Receiver<Farewell>,
 }
 
 impl Guest {
     /// Takes a place for the user with a certificate, unless `checked` says that they may not come
-    /// in. What to answer is appended to `answer`.
+    /// in. Whoever gets one hears all news from then on.
     ///
     /// # Errors
-    /// The [`Refusal`] in the answer if there is no place, or the certificate is not one to come in
-    /// with.
+    /// [`TurnedAway`] if there is no place, or the certificate is not one to come in with.
     pub(super) fn admit(
         door: &Arc<Door>,
         certificate: &CertificateHash,
         checked: Result<(), Refusal>,
-        answer: &mut Vec<u8>,
-    ) -> Result<(Self, Visit), Refusal> {
+        stranger: Stranger,
+    ) -> Result<(Self, Arc<Connection>), Box<TurnedAway>> {
+        let mut answer = Vec::new();
         let members = door.members();
         let user = checked.and_then(|()| members.admit(certificate));
         let mut gate = door.gate();
-        let visit = gate.answer(door.now(), user, answer)?;
-        let (sender, dismissed) = oneshot::channel();
+        let visit = match gate.answer(door.now(), user, &mut answer) {
+            Ok(visit) => visit,
+            Err(reason) => return Err(Box::new(TurnedAway { reason, stranger, answer })),
+        };
         let client = visit.client();
-        lock(&door.closing).insert(client, sender);
+        let connection = Arc::new(Connection::new(stranger, visit, &answer));
+        lock(&door.connections).insert(client, connection.clone());
+        // While nobody can have got a place or be told between the two.
+        door.shards.join(client, &connection);
         drop((gate, members));
         // An older connection of the user may have to be told.
         door.due.notify_one();
-        Ok((Self { client, door: door.clone(), dismissed }, visit))
+        Ok((Self { client, door: door.clone() }, connection))
     }
 
     pub(super) fn clock(&self) -> &Clock {
-        &self.door.clock
-    }
-
-    /// Waits until the place is taken away.
-    pub(super) async fn dismissed(&mut self) -> Farewell {
-        match (&mut self.dismissed).await {
-            Ok(reason) => reason,
-            // Only whoever has said it once has nothing more to say.
-            Err(_) => pending().await,
-        }
+        self.door.clock()
     }
 
     /// Hands a submission to the round that collects.
@@ -204,7 +208,7 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        lock(&self.door.closing).remove(&self.client);
+        lock(&self.door.connections).remove(&self.client);
         self.door.gate().disconnect(self.door.now(), self.client);
         self.door.due.notify_one();
     }

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use talaria_wire::RoundShape;
-use talaria_wire::frame::Accepts;
+use talaria_wire::frame::{Accepts, FrameBuffer, Submission};
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::reason::Refusal;
-use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
@@ -21,7 +20,6 @@ use crate::net::HANDSHAKE;
 use crate::net::frames::{FrameReader, write};
 use crate::net::greeting::{GreetingError, read_hello};
 use crate::net::shutdown::TaskGuard;
-use talaria_mixnet::entry::visit::News;
 
 /// Handshakes at once, beyond the clients that are connected.
 const MAX_HANDSHAKES: usize = 512;
@@ -29,7 +27,6 @@ const MAX_HANDSHAKES: usize = 512;
 /// What a new connection needs.
 pub(super) struct Reception {
     pub(super) door: Arc<Door>,
-    pub(super) news: broadcast::Sender<News>,
     pub(super) network: NetworkVersion,
     pub(super) shape: RoundShape,
 }
@@ -55,14 +52,18 @@ pub(super) async fn accept(
                     let greeted = timeout(HANDSHAKE, reception.greet(acceptor, tcp)).await;
                     drop(handshake);
                     match greeted {
-                        Ok(Ok(connection)) => {
-                            let ended = connection.serve().await;
-                            debug!(reason = %ended, "a client has gone");
+                        // A task of its own, which is smaller than what greets.
+                        Ok(Ok((guest, connection))) => {
+                            tokio::spawn(async move {
+                                let submit = |submission: Submission<'_>| guest.submit(submission);
+                                let ended = connection.serve(guest.clock(), submit).await;
+                                debug!(reason = %ended, "a client has gone");
+                                drop((place, guard));
+                            });
                         }
                         Ok(Err(error)) => debug!(%error, "a connection was refused"),
                         Err(_) => debug!("a connection was too slow to greet"),
                     }
-                    drop((place, guard));
                 });
             }
             Err(error) => {
@@ -74,28 +75,52 @@ pub(super) async fn accept(
     }
 }
 
-type Stream = tokio_rustls::server::TlsStream<TcpStream>;
-type Hosted = Connection<ReadHalf<Stream>, WriteHalf<Stream>>;
+pub(super) type Stream = tokio_rustls::server::TlsStream<TcpStream>;
+
+/// A connection whose greeting is read and not answered yet.
+#[derive(Debug)]
+pub(super) struct Stranger {
+    pub(super) stream: Stream,
+    pub(super) frames: FrameBuffer,
+}
+
+/// Somebody who does not come in, and what to tell them.
+#[derive(Debug)]
+pub(super) struct TurnedAway {
+    pub(super) reason: Refusal,
+    pub(super) stranger: Stranger,
+    pub(super) answer: Vec<u8>,
+}
+
+impl TurnedAway {
+    async fn tell(mut self) -> GreetingError {
+        match write(&mut self.stranger.stream, &self.answer).await {
+            Ok(()) => self.reason.into(),
+            Err(error) => error.into(),
+        }
+    }
+}
 
 impl Reception {
-    async fn greet(&self, acceptor: TlsAcceptor, tcp: TcpStream) -> Result<Hosted, GreetingError> {
+    async fn greet(
+        &self,
+        acceptor: TlsAcceptor,
+        tcp: TcpStream,
+    ) -> Result<(Guest, Arc<Connection>), GreetingError> {
         tcp.set_nodelay(true)?;
         let stream = acceptor.accept(tcp).await?;
         let certificate = certificate_hash(&stream).ok_or(Refusal::Certificate)?;
-        let (reader, mut writer) = split(stream);
-        let mut frames = FrameReader::new(reader, Accepts::FromClient(self.shape));
-        let member = match read_hello(&mut frames, &self.network).await? {
+        let mut frames = FrameReader::new(stream, Accepts::FromClient(self.shape));
+        let checked = match read_hello(&mut frames, &self.network).await? {
             Ok(()) => self.door.await_member(&certificate).await,
             refused => refused,
         };
-        // Subscribed before there is a place, so that whoever has one hears every announcement, and
-        // that the entry stops.
-        let news = self.news.subscribe();
-        let mut answer = Vec::new();
-        let admitted = Guest::admit(&self.door, &certificate, member, &mut answer);
-        write(&mut writer, &answer).await?;
-        let (guest, visit) = admitted?;
-        Ok(Connection { guest, visit, frames, writer, news })
+        let (stream, frames) = frames.into_parts();
+        let stranger = Stranger { stream, frames };
+        match Guest::admit(&self.door, &certificate, checked, stranger) {
+            Ok(guest) => Ok(guest),
+            Err(turned_away) => Err(turned_away.tell().await),
+        }
     }
 }
 

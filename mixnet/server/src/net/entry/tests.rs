@@ -85,6 +85,24 @@ impl Authority {
     fn user(&self, name: &str) -> Certified {
         self.certify(name, ExtendedKeyUsagePurpose::ClientAuth)
     }
+
+    /// How a client connects that shows this certificate.
+    fn connector(&self, certificate: Option<&Certified>) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match certificate {
+            Some(own) => {
+                config.with_client_auth_cert(vec![own.der.clone()], own.key_der()).unwrap()
+            }
+            None => config.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![talaria_wire::tls_names::ALPN_CLIENT.to_vec()];
+        TlsConnector::from(Arc::new(config))
+    }
 }
 
 /// The directory as the service has it.
@@ -176,6 +194,35 @@ async fn answer(acceptor: TlsAcceptor, tcp: TcpStream, mut known: watch::Receive
     }
 }
 
+/// The keys of entry, hop and directory.
+fn keys() -> [IdentitySecret; 3] {
+    [1, 2, 3].map(|i| IdentitySecret::from_bytes(&[i; 32]).unwrap())
+}
+
+/// A network of one hop whose identity service is at `identity`.
+fn network(
+    authority: &Authority,
+    [entry, hop, head]: [&IdentitySecret; 3],
+    identity: String,
+) -> Network {
+    let address = "127.0.0.1:1".to_owned();
+    let entry_info = EntryInfo {
+        operator: "Eve".to_owned(),
+        address: address.clone(),
+        identity: *entry.public(),
+        ca: authority.der.clone(),
+    };
+    let identity = IdentityInfo { address: identity, key: *head.public() };
+    let operator = "Harry".to_owned();
+    let hop_info = HopInfo { operator, address, identity: *hop.public() };
+    let validity = Validity { from: UnixMillis(0), until: UnixMillis(4_000_000_000_000) };
+    let terms = Terms::first("test", validity, entry_info, identity, vec![hop_info]);
+    let mut file = NetworkFile::new(terms).unwrap();
+    file.sign(entry);
+    file.sign(hop);
+    file.verify(UnixMillis(1_000_000_000_000), None).unwrap()
+}
+
 /// An entry, its network, and where its identity service should be.
 struct World {
     authority: Authority,
@@ -190,28 +237,10 @@ impl World {
     /// Everything runs, and nobody is registered.
     async fn new() -> (Self, Service) {
         let authority = Authority::new();
-        let [entry_key, hop_key, head_key] =
-            [1, 2, 3].map(|i| IdentitySecret::from_bytes(&[i; 32]).unwrap());
+        let [entry_key, hop_key, head_key] = keys();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let identity = IdentityInfo {
-            address: listener.local_addr().unwrap().to_string(),
-            key: *head_key.public(),
-        };
-        let address = "127.0.0.1:1".to_owned();
-        let entry = EntryInfo {
-            operator: "Eve".to_owned(),
-            address: address.clone(),
-            identity: *entry_key.public(),
-            ca: authority.der.clone(),
-        };
-        let operator = "Harry".to_owned();
-        let hop = HopInfo { operator, address, identity: *hop_key.public() };
-        let validity = Validity { from: UnixMillis(0), until: UnixMillis(4_000_000_000_000) };
-        let terms = Terms::first("test", validity, entry, identity, vec![hop]);
-        let mut file = NetworkFile::new(terms).unwrap();
-        file.sign(&entry_key);
-        file.sign(&hop_key);
-        let network = file.verify(UnixMillis(1_000_000_000_000), None).unwrap();
+        let identity = listener.local_addr().unwrap().to_string();
+        let network = network(&authority, [&entry_key, &hop_key, &head_key], identity);
         let service = Service::serve(&authority, listener, head_key, network.id()).await;
         let folder = tempfile::tempdir().unwrap();
         let address = "127.0.0.1:0".parse().unwrap();
@@ -275,22 +304,10 @@ impl World {
 
     /// Connects as a client does, and gives the answer to the greeting.
     async fn connect(&self, certificate: Option<&Certified>) -> Option<(Control, Client)> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.authority.der.clone()).unwrap();
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_root_certificates(roots);
-        let mut config = match certificate {
-            Some(own) => {
-                config.with_client_auth_cert(vec![own.der.clone()], own.key_der()).unwrap()
-            }
-            None => config.with_no_client_auth(),
-        };
-        config.alpn_protocols = vec![talaria_wire::tls_names::ALPN_CLIENT.to_vec()];
+        let connector = self.authority.connector(certificate);
         let tcp = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::try_from(ENTRY_NAME).unwrap();
-        let mut stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.ok()?;
+        let mut stream = connector.connect(name, tcp).await.ok()?;
         // In TLS 1.3 the client learns only from what it reads that it is not taken.
         write(&mut stream, &Control::hello(&self.network.version()).to_frame()).await.ok()?;
         let frames = FrameReader::new(stream, Accepts::FromEntry(self.network.shape()));
@@ -340,6 +357,8 @@ impl Client {
         }
     }
 }
+
+mod slow;
 
 #[tokio::test]
 async fn only_certificates_of_the_network_for_clients_get_through_tls() {
