@@ -16,7 +16,11 @@ impl Write for AtOnce<'_> {
     }
 
     fn write_vectored(&mut self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(bytes)
+        match bytes {
+            // One record, as nearly always: the kernel sends that with less ado.
+            [record] => self.write(record),
+            records => self.0.try_write_vectored(records),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
