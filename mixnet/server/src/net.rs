@@ -10,6 +10,8 @@ pub mod link;
 pub mod probe;
 pub mod report;
 pub mod shutdown;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 
 /// How long a peer may take for the TLS handshake and the greeting together.

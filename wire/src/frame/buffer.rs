@@ -193,5 +193,48 @@ mod tests {
             }
             prop_assert_eq!(rounds, (0..frames).collect::<Vec<_>>());
         }
+
+        #[test]
+        fn frames_are_read_from_the_front_of_whatever_has_come(
+            frames in 1u64..6,
+            pieces in prop::collection::vec(1usize..48, 1..8),
+        ) {
+            let bytes = (0..frames).flat_map(announcement).collect::<Vec<_>>();
+            let (mut rest, mut rounds) = (&bytes[..], Vec::new());
+            let mut buffer = FrameBuffer::new(accepts());
+            let mut pieces = pieces.into_iter().cycle();
+            while !rest.is_empty() {
+                let (mut piece, after) = rest.split_at(pieces.next().unwrap().min(rest.len()));
+                rest = after;
+                while !piece.is_empty() {
+                    let (read, frame) = buffer.read(piece).unwrap();
+                    prop_assert!(read > 0);
+                    if let Some((kind, body)) = frame {
+                        prop_assert_eq!(kind, Kind::Announcement);
+                        rounds.push(Announcement::decode(body).unwrap().round.0);
+                    }
+                    piece = &piece[read..];
+                }
+            }
+            prop_assert_eq!(rounds, (0..frames).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_lies_whole_in_what_has_come_is_not_copied() {
+        let mut buffer = FrameBuffer::new(accepts());
+        let bytes = [announcement(1), announcement(2)].concat();
+        let (read, frame) = buffer.read(&bytes).unwrap();
+        assert_eq!(frame.unwrap().1.as_ptr(), bytes[HEADER_LEN..].as_ptr());
+        // One that came in pieces is, and nothing of it is kept.
+        let (first, second) = bytes[read..].split_at(7);
+        assert!(buffer.read(first).unwrap().1.is_none());
+        assert_eq!(
+            buffer.read(second).unwrap(),
+            (second.len(), Some((Kind::Announcement, &bytes[read + HEADER_LEN..])))
+        );
+        assert_eq!(buffer.read(&[]).unwrap(), (0, None));
+        assert_eq!(buffer.bytes.capacity(), 0);
+        assert!(buffer.read(&[9, 0, 0, 0]).is_err());
     }
 }

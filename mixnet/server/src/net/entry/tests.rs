@@ -18,9 +18,7 @@ use talaria_wire::identity::directory::{
 };
 use talaria_wire::identity::request::{LENGTH_LEN, body_len};
 use talaria_wire::identity::{Request, Response, UserName};
-use talaria_wire::network_file::{
-    EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, NetworkId, Terms, Validity,
-};
+use talaria_wire::network_file::{Network, NetworkId};
 use talaria_wire::reason::{Farewell, Refusal};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -32,9 +30,10 @@ use tokio_rustls::client::TlsStream;
 use super::*;
 use crate::net::frames::{FrameReader, write};
 use crate::net::shutdown;
+use crate::net::testing::{keys, network};
 use talaria_mixnet::schedule::ScheduleConfig;
+use talaria_wire::HopIndex;
 use talaria_wire::tls_names::{ENTRY_NAME, IDENTITY_NAME};
-use talaria_wire::{HopIndex, UnixMillis};
 
 /// Longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -194,35 +193,6 @@ async fn answer(acceptor: TlsAcceptor, tcp: TcpStream, mut known: watch::Receive
     }
 }
 
-/// The keys of entry, hop and directory.
-fn keys() -> [IdentitySecret; 3] {
-    [1, 2, 3].map(|i| IdentitySecret::from_bytes(&[i; 32]).unwrap())
-}
-
-/// A network of one hop whose identity service is at `identity`.
-fn network(
-    authority: &Authority,
-    [entry, hop, head]: [&IdentitySecret; 3],
-    identity: String,
-) -> Network {
-    let address = "127.0.0.1:1".to_owned();
-    let entry_info = EntryInfo {
-        operator: "Eve".to_owned(),
-        address: address.clone(),
-        identity: *entry.public(),
-        ca: authority.der.clone(),
-    };
-    let identity = IdentityInfo { address: identity, key: *head.public() };
-    let operator = "Harry".to_owned();
-    let hop_info = HopInfo { operator, address, identity: *hop.public() };
-    let validity = Validity { from: UnixMillis(0), until: UnixMillis(4_000_000_000_000) };
-    let terms = Terms::first("test", validity, entry_info, identity, vec![hop_info]);
-    let mut file = NetworkFile::new(terms).unwrap();
-    file.sign(entry);
-    file.sign(hop);
-    file.verify(UnixMillis(1_000_000_000_000), None).unwrap()
-}
-
 /// An entry, its network, and where its identity service should be.
 struct World {
     authority: Authority,
@@ -240,7 +210,7 @@ impl World {
         let [entry_key, hop_key, head_key] = keys();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let identity = listener.local_addr().unwrap().to_string();
-        let network = network(&authority, [&entry_key, &hop_key, &head_key], identity);
+        let network = network(&authority.der, [&entry_key, &hop_key, &head_key], identity);
         let service = Service::serve(&authority, listener, head_key, network.id()).await;
         let folder = tempfile::tempdir().unwrap();
         let address = "127.0.0.1:0".parse().unwrap();

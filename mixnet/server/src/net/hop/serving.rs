@@ -23,7 +23,7 @@ use super::super::link::{BrokenLink, Incoming, read_incoming, write_slots};
 use super::answers::{Answer, Answers, Unanswered};
 use super::arrival::Arrival;
 use super::shell::Shell;
-use super::work::{begin, run_round};
+use super::work::{begin, give_up, report, run_round};
 use talaria_mixnet::hop::keys::Carried;
 use talaria_mixnet::hop::node::NodeConfig;
 use talaria_mixnet::link::{OnwardWord, Word as _};
@@ -103,7 +103,7 @@ async fn take_batches(shell: &Arc<Shell>, mut frames: Reading, answers: Answers)
         let taken = match incoming.unwrap_or(Err(BrokenLink::Silent)) {
             Ok(Incoming::Head(head)) => match inlet.head(head) {
                 Ok(()) => {
-                    arrival = Some(take_on(shell, head, &answers).await);
+                    arrival = take_on(shell, head, &answers).await;
                     Ok(())
                 }
                 Err(error) => Err(error.into()),
@@ -135,13 +135,22 @@ async fn take_batches(shell: &Arc<Shell>, mut frames: Reading, answers: Answers)
 
 /// Begins a round. Rounds are begun one after the other, as they come: a hop refuses a round after
 /// a later one, so they must not overtake each other.
-async fn take_on(shell: &Arc<Shell>, head: BatchHead, answers: &Answers) -> Arrival {
-    let unanswered = Unanswered::new(&shell.pending);
-    let (arrival, pieces) = Arrival::new(shell.buffers.clone());
-    let begun = begin(shell, head).await;
-    let answering = (answers.clone(), unanswered);
-    tokio::spawn(run_round(shell.clone(), head, begun, pieces, answering));
-    arrival
+///
+/// A refusal is answered before anything else is read, so that nothing waits for it but the link:
+/// `None`, and the bytes of its batch are dropped.
+async fn take_on(shell: &Arc<Shell>, head: BatchHead, answers: &Answers) -> Option<Arrival> {
+    let answering = (answers.clone(), Unanswered::new(&shell.pending));
+    match begin(shell, head).await {
+        Ok(begun) => {
+            let (arrival, pieces) = Arrival::new(shell.buffers.clone());
+            tokio::spawn(run_round(shell.clone(), head, begun, pieces, answering));
+            Some(arrival)
+        }
+        Err(reason) => {
+            give_up(shell, report(shell, head), reason, answering).await;
+            None
+        }
+    }
 }
 
 fn heed(shell: &Arc<Shell>, word: &OnwardWord, answers: &Answers) {
@@ -198,3 +207,6 @@ async fn write_keys(writer: &mut Writing, keys: &[EpochKeys]) -> io::Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,20 +37,21 @@ pub(super) async fn begin(
     spawn_blocking(move || here.begin(head)).await.unwrap_or(Err(AbortReason::NotRecorded))
 }
 
+/// What there is to report of a round before anything was done.
+pub(super) fn report(shell: &Shell, head: BatchHead) -> HopReport {
+    HopReport::new(head.round, shell.config.place, head.slots as usize)
+}
+
 /// One round, from the head of its batch to the last of its replies.
 pub(super) async fn run_round(
     shell: Arc<Shell>,
     head: BatchHead,
-    begun: Result<(RoundKeys, Begun), AbortReason>,
+    begun: (RoundKeys, Begun),
     pieces: mpsc::Receiver<Piece>,
     (answers, unanswered): (Answers, Unanswered),
 ) {
-    let mut report = HopReport::new(head.round, shell.config.place, head.slots as usize);
-    let unmixed = match begun {
-        Ok(begun) => out_and_back(&shell, head, begun, pieces, &mut report).await,
-        Err(reason) => Err(reason),
-    };
-    match unmixed {
+    let mut report = report(&shell, head);
+    match out_and_back(&shell, head, begun, pieces, &mut report).await {
         Ok(unmixed) => {
             let (parts, sealed) = mpsc::channel(SEALED_AHEAD);
             let slot_len = shell.config.shape.reply_len_at(shell.config.place);
@@ -60,13 +61,22 @@ pub(super) async fn run_round(
             // If it panicked the parts have ended early, and the link ends with them.
             let _ = sealing.await;
         }
-        Err(reason) => {
-            report.failed = Some(reason);
-            let _ = shell.reports.send(Report::Hop(report));
-            let abort = BackWord::Abort(head.round, reason);
-            let _ = answers.send((Answer::Word(abort), unanswered)).await;
-        }
+        Err(reason) => give_up(&shell, report, reason, (answers, unanswered)).await,
     }
+}
+
+/// Reports a round that does not come back, and tells the server before; waits until its link has
+/// room for that.
+pub(super) async fn give_up(
+    shell: &Shell,
+    mut report: HopReport,
+    reason: AbortReason,
+    (answers, unanswered): (Answers, Unanswered),
+) {
+    report.failed = Some(reason);
+    let abort = BackWord::Abort(report.round, reason);
+    let _ = shell.reports.send(Report::Hop(report));
+    let _ = answers.send((Answer::Word(abort), unanswered)).await;
 }
 
 async fn out_and_back(

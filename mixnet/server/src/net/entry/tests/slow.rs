@@ -43,7 +43,7 @@ impl Ends {
             max_clients: 10,
         };
         let [entry, hop, head] = keys();
-        let network = network(&authority, [&entry, &hop, &head], "127.0.0.1:1".to_owned());
+        let network = network(&authority.der, [&entry, &hop, &head], "127.0.0.1:1".to_owned());
         let gate = Gate::new(config, ChainKeys::new(&network, HopIndex(0)), now());
         Self { gate, authority, clients: 0 }
     }
