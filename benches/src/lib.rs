@@ -9,6 +9,7 @@
     reason = "a shell: what touches the world is here"
 )]
 
+pub mod feed;
 pub mod load;
 
 use chacha20::ChaCha20Rng;
@@ -21,6 +22,7 @@ use talaria_wire::crypto::{OnionPublic, OnionSecret};
 use talaria_wire::onion::{PeelContext, seal};
 use talaria_wire::params::PEER_MESSAGE_LEN;
 use talaria_wire::{Batch, DeadDropId, ExchangeRequest, HopIndex, Round as RoundNumber};
+use x25519_batch::Backend;
 
 /// The round that all onions are sealed for.
 pub const ROUND: RoundNumber = RoundNumber(1_000_000);
@@ -56,6 +58,12 @@ impl Chain {
     pub fn new(hops: usize) -> Self {
         let mut rng = rng(1);
         Self((0..hops).map(|_| OnionSecret::generate(&mut rng)).collect())
+    }
+
+    /// The same chain, whose hops compute X25519 in this way.
+    #[must_use]
+    pub fn on(self, backend: Backend) -> Self {
+        Self(self.0.into_iter().map(|secret| secret.on(backend)).collect())
     }
 
     /// The public keys, first hop first.

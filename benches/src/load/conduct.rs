@@ -40,7 +40,8 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// # Errors
 /// [`LoadError`] if it cannot even begin; whatever goes wrong later is in the report.
 pub fn run(args: Args) -> Result<Report, LoadError> {
-    let network = read_network(&args.network)?;
+    let path = args.network.as_deref().expect("it is required unless a chain is fed");
+    let network = read_network(path)?;
     raise_file_limit(args.clients)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Dropping the set at the end closes all connections at once.
@@ -208,7 +209,7 @@ impl Conductor {
         let periods = u64::try_from(periods).unwrap_or(u64::MAX);
         let last = self.stage.last_announced().unwrap_or(Round(0));
         let first = last.0.saturating_add(periods).saturating_add(2);
-        self.stage.start(Round(first), self.args.rounds);
+        self.stage.start(Round(first), self.args.rounds());
         took
     }
 

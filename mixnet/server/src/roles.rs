@@ -4,7 +4,7 @@ mod entry;
 mod error;
 mod hop;
 mod identity;
-mod onward;
+pub mod onward;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -13,7 +13,11 @@ use crate::net::link::OnwardConfig;
 use crate::net::tls;
 use talaria_mixnet::schedule::ScheduleConfig;
 
-pub(super) fn onward(
+/// How `own`, the server before the hop in `place`, talks to it.
+///
+/// # Errors
+/// [`StartError`] if TLS does not take the keys.
+pub fn onward(
     own: &IdentitySecret,
     next: &HopInfo,
     place: HopIndex,
