@@ -20,6 +20,7 @@ use talaria_wire::control::{Control, NotWelcome};
 use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
 use talaria_wire::frame::{Announcement, Kind, Replies};
 use talaria_wire::network_file::{Network, NetworkVersion};
+use talaria_wire::reason::Pause;
 use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 
 use crate::conversation::budget::{Budget, Limit};
@@ -55,6 +56,8 @@ pub struct Client {
     /// A round that will open, and when.
     upcoming: Option<(Round, UnixMillis)>,
     clock_noticed: bool,
+    /// The entry has said that no round opens.
+    paused: bool,
     away: VecDeque<RoundAway>,
     talk: Option<Talk>,
     limit: Limit,
@@ -77,6 +80,7 @@ impl Client {
             deadline: None,
             upcoming: None,
             clock_noticed: false,
+            paused: false,
             away: VecDeque::new(),
             talk: None,
             limit: Limit { rounds: Budget::of(&network.noise).rounds(), beyond: false },
@@ -118,7 +122,7 @@ impl Client {
     /// The connection stands: greets the entry.
     pub fn handle_connected(&mut self, now: UnixMillis) {
         self.connection = Connection::Greeting;
-        self.clock_noticed = false;
+        (self.clock_noticed, self.paused) = (false, false);
         self.deadline = Some(now.plus(GREETING_MS));
         self.actions.push_back(Action::Send(Control::hello(&self.network).to_frame()));
     }
@@ -176,6 +180,7 @@ impl Client {
             (Control::Goodbye { reason }, _) => {
                 self.actions.push_back(Action::Close(CloseReason::Goodbye(reason)));
             }
+            (Control::Paused { reason }, Connection::Up) => self.handle_pause(reason),
             (answer, Connection::Greeting) => match answer.check_answer() {
                 Ok(()) => self.welcomed(),
                 Err(NotWelcome::Refused(reason)) => {
@@ -187,6 +192,14 @@ impl Client {
             _ => return Err(ProtocolError::Unexpected),
         }
         Ok(())
+    }
+
+    /// The round that was to open does not.
+    fn handle_pause(&mut self, reason: Pause) {
+        self.upcoming = None;
+        if !std::mem::replace(&mut self.paused, true) {
+            self.notify(Notice::Paused { reason });
+        }
     }
 
     fn welcomed(&mut self) {

@@ -3,6 +3,7 @@
 use talaria_wire::Round;
 use talaria_wire::frame::Outcome;
 use talaria_wire::peer_message::MessageId;
+use talaria_wire::reason::Pause;
 
 use crate::conversation::budget::BudgetStage;
 use crate::conversation::state::Text;
@@ -96,6 +97,11 @@ pub enum Notice {
         /// Milliseconds by which the announced round lies ahead of the local clock; negative if
         /// it lies behind.
         ahead_ms: i64,
+    },
+    /// No round opens, so nothing is sent or received until the next one does; said once until then.
+    Paused {
+        /// Why.
+        reason: Pause,
     },
     /// The partner has acknowledged more than this side has ever sent: one of the two works with
     /// an old copy of its files, and what is said may be taken for something already said.

@@ -14,7 +14,7 @@ pub mod visit;
 use std::collections::{BTreeMap, VecDeque};
 
 use talaria_wire::frame::{Announcement, Submission};
-use talaria_wire::reason::{AbortReason, Farewell, Refusal};
+use talaria_wire::reason::{AbortReason, Farewell, Pause, Refusal};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
 use crate::schedule::{Ending, ScheduleConfig, Scheduler, Step};
@@ -46,6 +46,8 @@ pub enum Action {
         /// When it closes at the latest.
         closes_at: UnixMillis,
     },
+    /// Tell every client that no round opens.
+    Pause(Pause),
     /// Send a batch to the first hop.
     Forward {
         /// The round.
@@ -116,6 +118,8 @@ impl Upcoming {
 pub struct Entry {
     config: EntryConfig,
     scheduler: Scheduler,
+    /// Why no round can open now.
+    pause: Option<Pause>,
     admission: Option<Admission>,
     /// Rounds that were sent off, and who waits for them.
     waiting: BTreeMap<RoundNumber, Seats>,
@@ -154,12 +158,13 @@ impl Presence {
 }
 
 impl Entry {
-    /// An entry without clients.
+    /// An entry without clients, whose link is not up yet.
     #[must_use]
     pub fn new(config: EntryConfig, now: UnixMillis) -> Self {
         Self {
             config,
             scheduler: Scheduler::new(config.schedule, now),
+            pause: Some(Pause::Unreachable),
             admission: None,
             waiting: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -281,6 +286,12 @@ impl Entry {
         }
     }
 
+    /// Whether rounds can open, or why not. One that is open already collects on.
+    pub fn set_pause(&mut self, pause: Option<Pause>) {
+        self.pause = pause;
+        self.scheduler.set_ready(pause.is_none());
+    }
+
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
         self.scheduler.handle_timeout(now);
@@ -327,6 +338,7 @@ impl Entry {
         while let Some(step) = self.scheduler.poll_step() {
             match step {
                 Step::Open { round, closes_at } => self.open(round, closes_at),
+                Step::Pass(_) => self.actions.extend(self.pause.map(Action::Pause)),
                 Step::Close(round) => self.close(round),
                 Step::GiveUp(round) => self.finish(round, Err(AbortReason::TooSlow)),
                 Step::Drained => self.actions.push_back(Action::Drained),

@@ -5,9 +5,13 @@
 //! repeats one. A round collects while the one before it travels.
 //!
 //! A chain that is given more rounds than it has time for would return none of them in time. So
-//! the number that may travel at once halves with each round that takes too long, and grows again
-//! by one when eight in a row have returned (as TCP's congestion window does, RFC 5681);
-//! meanwhile rounds are left out.
+//! half of those that travel when one takes too long may travel from then on, and one more again
+//! when eight in a row have returned (as TCP's congestion window does, RFC 5681); meanwhile rounds
+//! are left out. Rounds that had opened before it halved are one flight: that more of them are late
+//! says nothing new, and halves nothing again (RFC 6582, section 3.2).
+//!
+//! While the chain cannot be reached no round opens: one that is bound to fail would cost
+//! everybody who is in it, and help nobody.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
@@ -62,6 +66,8 @@ pub enum Step {
         /// When it closes at the latest.
         closes_at: UnixMillis,
     },
+    /// This round is left out, since it could not travel.
+    Pass(Round),
     /// Stop collecting for this round and send it off.
     Close(Round),
     /// Nobody waits for this round any more.
@@ -82,12 +88,16 @@ enum Mode {
 pub struct Scheduler {
     config: ScheduleConfig,
     mode: Mode,
+    /// Whether a round could travel.
+    ready: bool,
     /// The earliest round that may still open.
     next: Round,
     open: Option<(Round, UnixMillis)>,
     travelling: Underway<()>,
     /// How many rounds may travel at once for now.
     window: usize,
+    /// Rounds before this one opened before the window was last halved.
+    flight: Round,
     /// How many have returned in a row.
     returned: usize,
     steps: VecDeque<Step>,
@@ -95,25 +105,33 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// Starts with the first round that begins after `now`: the present one may have run before
-    /// a restart.
+    /// a restart. None opens before [`Scheduler::set_ready`].
     #[must_use]
     pub fn new(config: ScheduleConfig, now: UnixMillis) -> Self {
         Self {
             config,
             mode: Mode::Running,
+            ready: false,
             next: Round::at(now, config.period_ms).next(),
             open: None,
             travelling: Underway::new(config.max_rounds),
             window: config.max_rounds,
+            flight: Round(0),
             returned: 0,
             steps: VecDeque::new(),
         }
     }
 
+    /// Whether a round that opens now could travel.
+    pub fn set_ready(&mut self, ready: bool) {
+        self.ready = ready;
+    }
+
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
+        let travelling = self.travelling.len();
         for (round, ()) in self.travelling.expire(now) {
-            self.narrow();
+            self.narrow(round, travelling);
             self.steps.push_back(Step::GiveUp(round));
         }
         if self.open.is_some_and(|(_, closes_at)| closes_at <= now) {
@@ -121,7 +139,10 @@ impl Scheduler {
         }
         let current = Round::at(now, self.config.period_ms);
         if self.mode == Mode::Running && self.open.is_none() && current >= self.next {
-            if self.travelling.len() < self.window {
+            if !self.ready {
+                self.next = current.next();
+                self.steps.push_back(Step::Pass(current));
+            } else if self.travelling.len() < self.window {
                 self.open(current);
             } else {
                 self.next = current.next();
@@ -137,10 +158,11 @@ impl Scheduler {
 
     /// `round` is over. Says whether it was still waited for.
     pub fn handle_over(&mut self, round: Round, ending: Ending) -> bool {
+        let travelling = self.travelling.len();
         let waited = self.travelling.arrive(round).is_some();
         match ending {
             Ending::Returned if waited => self.widen(),
-            Ending::Overloaded if waited => self.narrow(),
+            Ending::Overloaded if waited => self.narrow(round, travelling),
             _ => {}
         }
         self.check_drained();
@@ -174,7 +196,7 @@ impl Scheduler {
     /// The round that will open next, if none collects now, and when.
     #[must_use]
     pub fn upcoming(&self) -> Option<(Round, UnixMillis)> {
-        let waits = self.mode == Mode::Running && self.open.is_none();
+        let waits = self.mode == Mode::Running && self.open.is_none() && self.ready;
         waits.then(|| (self.next, self.next.starts_at(self.config.period_ms)))
     }
 
@@ -192,9 +214,14 @@ impl Scheduler {
         }
     }
 
-    fn narrow(&mut self) {
+    /// `late` took too long, when so many were travelling: half of those is what the chain gets
+    /// from now on (RFC 5681, equation 4).
+    fn narrow(&mut self, late: Round, travelling: usize) {
         self.returned = 0;
-        self.window = (self.window / 2).max(1);
+        if late >= self.flight {
+            self.flight = self.next;
+            self.window = (self.window.min(travelling) / 2).max(1);
+        }
     }
 
     fn open(&mut self, round: Round) {
@@ -231,7 +258,9 @@ mod tests {
     fn scheduler(period: u64, max_rounds: usize, now: u64) -> Scheduler {
         let period_ms = NonZeroU64::new(period).unwrap();
         let config = ScheduleConfig { period_ms, patience_ms: 3 * period, max_rounds };
-        Scheduler::new(config, UnixMillis(now))
+        let mut scheduler = Scheduler::new(config, UnixMillis(now));
+        scheduler.set_ready(true);
+        scheduler
     }
 
     fn steps(scheduler: &mut Scheduler) -> Vec<Step> {
@@ -326,6 +355,48 @@ mod tests {
     }
 
     #[test]
+    fn a_flight_of_late_rounds_halves_the_window_once() {
+        let period_ms = NonZeroU64::new(100).unwrap();
+        let config = ScheduleConfig { period_ms, patience_ms: 1000, max_rounds: 64 };
+        let mut s = Scheduler::new(config, UnixMillis(0));
+        s.set_ready(true);
+        let mut now = 0;
+        let mut late_until = |until: u64| {
+            let mut late = 0;
+            while now < until {
+                now += 100;
+                s.handle_timeout(UnixMillis(now));
+                late += steps(&mut s).iter().filter(|s| matches!(s, Step::GiveUp(_))).count();
+            }
+            (late, s.window)
+        };
+        // Nothing comes back. The first round closes at 200, and is late when ten are travelling.
+        assert_eq!(late_until(1100), (0, 64));
+        assert_eq!(late_until(1200), (1, 5));
+        // So are all that had opened by then; and then the first one that opened afterwards.
+        assert_eq!(late_until(2800), (10, 5));
+        assert_eq!(late_until(2900), (1, 2));
+    }
+
+    #[test]
+    fn no_round_opens_that_could_not_travel() {
+        let mut s = scheduler(100, 8, 0);
+        s.set_ready(false);
+        s.handle_timeout(UnixMillis(100));
+        assert_eq!(steps(&mut s), [Step::Pass(Round(1))]);
+        assert_eq!((s.upcoming(), s.poll_timeout()), (None, Some(UnixMillis(200))));
+        s.set_ready(true);
+        s.handle_timeout(UnixMillis(150));
+        assert_eq!(steps(&mut s), [], "it has begun, and was left out");
+        s.handle_timeout(UnixMillis(200));
+        assert_eq!(steps(&mut s), [open(2)]);
+        // One that is open closes as ever.
+        s.set_ready(false);
+        s.handle_timeout(UnixMillis(300));
+        assert_eq!(steps(&mut s), [Step::Close(Round(2)), Step::Pass(Round(3))]);
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_repeats_no_round() {
         let mut s = scheduler(100, 8, 0);
         s.handle_timeout(UnixMillis(500));
@@ -382,6 +453,7 @@ mod tests {
                             travelling.push(round);
                         }
                         Step::GiveUp(round) => travelling.retain(|r| *r != round),
+                        Step::Pass(_) => prop_assert!(false, "it was ready all the time"),
                         Step::Drained => prop_assert!(false, "nobody asked to drain"),
                     }
                     prop_assert!(travelling.len() <= 4);

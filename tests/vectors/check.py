@@ -566,6 +566,7 @@ REASONS = {
                 "Disabled", "Full", "ShuttingDown"},
     "Abort": {"AlreadyRun", "NotRecorded", "Busy", "BadBatch", "Unreachable", "TooSlow",
               "WrongCount", "NoKeys", "ShuttingDown"},
+    "Paused": {"Unreachable", "NoKeys"},
     "Goodbye": {"ShuttingDown", "Idle", "Protocol", "Replaced", "Disabled", "Superseded"},
 }
 LINK_STATES = {
@@ -578,6 +579,7 @@ MESSAGES = {
     "Welcome": ["protocol"],
     "Refused": ["reason"],
     "Abort": ["round", "reason"],
+    "Paused": ["reason"],
     "Goodbye": ["reason"],
     "Probe": ["id"],
     "Report": ["id", "hop", "round_trip_us", "round", "sequence", "version", "program", "link"],

@@ -12,7 +12,7 @@ use crate::frame::{CONTROL_MAX, HEADER_LEN, Header, Kind};
 use crate::network_file::{NetworkId, NetworkVersion, VersionHash};
 use crate::params::PROTOCOL_VERSION;
 use crate::probe::HopStatus;
-use crate::reason::{AbortReason, Farewell, Refusal};
+use crate::reason::{AbortReason, Farewell, Pause, Refusal};
 
 /// Everything that a control frame can say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,11 @@ pub enum Control {
         round: u64,
         /// Why.
         reason: AbortReason,
+    },
+    /// From the entry: a round was left out, since it could not have travelled.
+    Paused {
+        /// Why.
+        reason: Pause,
     },
     /// The sender is about to close the connection.
     Goodbye {
@@ -185,6 +190,7 @@ mod tests {
             Control::Welcome { protocol: PROTOCOL_VERSION },
             Control::Refused { reason: Refusal::Network },
             Control::Abort { round: u64::MAX, reason: AbortReason::WrongCount },
+            Control::Paused { reason: Pause::NoKeys },
             Control::Goodbye { reason: Farewell::ShuttingDown },
             Control::Goodbye { reason: Farewell::Replaced },
             Control::Probe { id: u64::MAX },

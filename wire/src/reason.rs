@@ -85,6 +85,17 @@ pub enum AbortReason {
     ShuttingDown,
 }
 
+/// Why no round opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+pub enum Pause {
+    /// The entry has no link to the first hop.
+    #[error("the entry cannot reach the chain")]
+    Unreachable,
+    /// The onion keys of a hop are not known for the time that it is.
+    #[error("the onion keys of the chain are not known yet")]
+    NoKeys,
+}
+
 /// Why a connection is about to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
 pub enum Farewell {

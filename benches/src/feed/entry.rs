@@ -134,7 +134,9 @@ impl Entry {
             Some(LinkEvent::Message(LinkMessage::Word(BackWord::Abort(_, reason)))) => {
                 Err(FeedError::Failed(reason))
             }
-            Some(LinkEvent::Message(LinkMessage::Word(BackWord::Report(_)))) => Ok(None),
+            Some(LinkEvent::Up | LinkEvent::Message(LinkMessage::Word(BackWord::Report(_)))) => {
+                Ok(None)
+            }
             Some(LinkEvent::Down) | None => Err(FeedError::LinkDown),
         }
     }

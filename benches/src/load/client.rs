@@ -66,7 +66,7 @@ impl Player {
                         take_replies(&self.stage, self.client, &mut self.away, body)
                             .map(|()| Turn::Done)
                     }
-                    Ok((_, body)) => Err(farewell(body)),
+                    Ok((_, body)) => heed(body).map(|()| Turn::Done),
                     Err(error) => Err(error),
                 },
                 round = opened(&mut self.ahead) => Ok(Turn::Opened(round)),
@@ -157,11 +157,12 @@ async fn ready(due: &mut Option<Due>) -> Arc<Chunk> {
     pending().await
 }
 
-fn farewell(body: &[u8]) -> ConnectionError {
-    match Control::decode(body) {
-        Ok(Control::Goodbye { reason }) => ConnectionError::Goodbye(reason),
-        Ok(_) => ConnectionError::Unexpected("a control frame that does not belong"),
-        Err(error) => error.into(),
+fn heed(body: &[u8]) -> Result<(), ConnectionError> {
+    match Control::decode(body)? {
+        // Right after the server has started; if it goes on so, the run ends for want of rounds.
+        Control::Paused { .. } => Ok(()),
+        Control::Goodbye { reason } => Err(ConnectionError::Goodbye(reason)),
+        _ => Err(ConnectionError::Unexpected("a control frame that does not belong")),
     }
 }
 

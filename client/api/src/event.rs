@@ -185,6 +185,8 @@ pub enum Code {
     Interference,
     /// A round does not fit the local clock.
     Clock,
+    /// The server opens no rounds for now.
+    Paused,
     /// Partner and home do not agree on what was said.
     OutOfStep,
     /// A line of input cannot be sent.

@@ -75,6 +75,15 @@ pub fn describe_clock(round: u64, ahead_ms: i64) -> String {
     )
 }
 
+/// The server opens no rounds, for this reason.
+#[must_use]
+pub fn describe_pause(reason: &str) -> String {
+    format!(
+        "no rounds for now: {reason}. Nothing is sent or received until there is one; what you \
+         write is kept"
+    )
+}
+
 /// Partner and home do not agree on what was said.
 #[must_use]
 pub fn describe_out_of_step() -> String {

@@ -58,6 +58,7 @@ mod tests {
             "disconnected",
             "interference",
             "clock",
+            "paused",
             "out_of_step",
             "line",
             "timeout",

@@ -188,6 +188,10 @@ fn from_notice(notice: &Notice, partner: &str) -> api::Event {
             let round = Some(round.0);
             api::Event::Error(Trouble { round, ..Trouble::new(Code::Clock, message) })
         }
+        Notice::Paused { reason } => {
+            let message = words::describe_pause(&reason.to_string());
+            api::Event::Error(Trouble::new(Code::Paused, message))
+        }
         Notice::OutOfStep => {
             let trouble = Trouble::new(Code::OutOfStep, words::describe_out_of_step());
             api::Event::Error(Trouble { conversation: Some(conversation), ..trouble })

@@ -39,7 +39,7 @@ impl Client {
     ) {
         let Announcement { round, opens_in_ms, .. } = announcement;
         // Whatever was announced before is over, or never came to be.
-        self.upcoming = None;
+        (self.upcoming, self.paused) = (None, false);
         if opens_in_ms == 0 {
             self.answer(now, round, rng);
         } else {

@@ -13,7 +13,7 @@ use talaria_wire::network_file::{
 use talaria_wire::onion::{PeelContext, peel, seal_reply};
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::peer_message::MessageId;
-use talaria_wire::reason::{Farewell, Refusal};
+use talaria_wire::reason::{Farewell, Pause, Refusal};
 use talaria_wire::{HopIndex, UnixMillis};
 
 use super::round::MAX_ROUNDS_AWAY;
@@ -394,8 +394,9 @@ fn servers_that_break_the_protocol_are_left() {
     assert_eq!(person.take(start(), &welcome), Err(ProtocolError::Unexpected));
     person.client.handle_connected(start());
     assert_eq!(person.take(start(), &announcement(FIRST)), Err(ProtocolError::Unexpected));
-    let newer = Control::Welcome { protocol: 2 }.to_frame();
-    assert_eq!(person.take(start(), &newer), Err(ProtocolError::Version(2)));
+    let other = PROTOCOL_VERSION + 1;
+    let newer = Control::Welcome { protocol: other }.to_frame();
+    assert_eq!(person.take(start(), &newer), Err(ProtocolError::Version(other)));
     person.settle();
     person.connect(start());
     assert_eq!(person.take(start(), &welcome), Err(ProtocolError::Unexpected));
@@ -427,6 +428,32 @@ fn a_round_that_was_announced_ahead_is_answered_when_it_opens() {
     person.client.handle_disconnected(now.plus(605));
     person.client.handle_timeout(now.plus(610), &mut person.rng);
     assert!(person.settle().is_empty());
+}
+
+#[test]
+fn a_round_that_does_not_open_costs_nothing_and_is_told_once() {
+    let server = Server::with_budget(1000);
+    let mut people = pair(&server);
+    let person = &mut people[0];
+    let ahead =
+        |round, opens_in_ms| Announcement { round, opens_in_ms, closes_in_ms: 4000 }.to_frame();
+    let paused = |reason| Control::Paused { reason }.to_frame();
+    person.take(start(), &ahead(FIRST, 5)).unwrap();
+    for reason in [Pause::Unreachable, Pause::NoKeys] {
+        person.take(start(), &paused(reason)).unwrap();
+    }
+    person.client.handle_timeout(start().plus(5), &mut person.rng);
+    assert!(person.settle().is_empty(), "it would be late, and charged");
+    assert_eq!((person.last_round, person.state.charged), (None, 0));
+    // It is not silence either.
+    assert!(person.client.poll_timeout() >= Some(start().plus(SILENCE_MS)));
+    person.answer(FIRST.next());
+    person.take(start(), &paused(Pause::NoKeys)).unwrap();
+    person.settle();
+    let told = |notice: &&Notice| matches!(notice, Notice::Paused { .. });
+    assert_eq!(person.notices.iter().filter(told).count(), 2);
+    let reason = Pause::Unreachable;
+    assert_eq!(person.notices.iter().find(told), Some(&Notice::Paused { reason }));
 }
 
 #[test]

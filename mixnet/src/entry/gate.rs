@@ -10,7 +10,7 @@ use std::sync::Arc;
 use talaria_wire::control::Control;
 use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
 use talaria_wire::frame::{Announcement, Submission};
-use talaria_wire::reason::{AbortReason, Farewell, Refusal};
+use talaria_wire::reason::{AbortReason, Farewell, Pause, Refusal};
 use talaria_wire::{Batch, Round as RoundNumber, RoundShape, UnixMillis};
 
 use super::admission::{ClientId, NotAdmitted, Seat, UserId};
@@ -52,6 +52,8 @@ pub struct Gate {
     keys: ChainKeys,
     shape: RoundShape,
     period_ms: NonZeroU64,
+    /// Whether there is a link to the first hop.
+    linked: bool,
     /// News that no action of the entry has brought.
     news: VecDeque<News>,
 }
@@ -65,6 +67,7 @@ impl Gate {
             keys,
             shape: config.shape,
             period_ms: config.schedule.period_ms,
+            linked: false,
             news: VecDeque::new(),
         }
     }
@@ -102,6 +105,7 @@ impl Gate {
         client: ClientId,
         submission: Submission<'_>,
     ) -> Result<Seat, NotAdmitted> {
+        self.pause_unless_ready(now);
         self.entry.submit(now, client, submission)
     }
 
@@ -139,13 +143,20 @@ impl Gate {
         self.entry.handle_lost(round, reason);
     }
 
-    /// The link to the first hop broke: every round that travels is lost.
+    /// There is a link to the first hop: rounds can open.
+    pub fn handle_link_up(&mut self) {
+        self.linked = true;
+    }
+
+    /// The link to the first hop broke: every round that travels is lost, and none opens.
     pub fn handle_link_lost(&mut self) {
+        self.linked = false;
         self.entry.handle_link_lost();
     }
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
+        self.pause_unless_ready(now);
         self.entry.handle_timeout(now);
     }
 
@@ -183,10 +194,14 @@ impl Gate {
                 let announced = Announcement { round, opens_in_ms: 0, closes_in_ms };
                 Errand::Tell(News::Called(call(announced)))
             }
+            Action::Pause(reason) => {
+                Errand::Tell(News::Paused(Control::Paused { reason }.to_frame().into()))
+            }
             Action::Forward { round, onions, clients, connected } => {
                 Errand::Forward { round, onions, clients, connected }
             }
             Action::Deliver { round, seats, replies, next } => {
+                let next = next.filter(|next| self.pause(next.round).is_none());
                 let next = next.and_then(|next| next.announcement(now)).map(call);
                 Errand::Tell(News::Over(Arc::new(RoundOver { round, seats, replies, next })))
             }
@@ -199,6 +214,22 @@ impl Gate {
     #[must_use]
     pub fn keys(&self) -> &ChainKeys {
         &self.keys
+    }
+
+    /// Why a round could not travel: it would cost everybody who is in it, and be lost.
+    fn pause(&self, round: RoundNumber) -> Option<Pause> {
+        if !self.linked {
+            Some(Pause::Unreachable)
+        } else if self.keys.of_round(round).is_none() {
+            Some(Pause::NoKeys)
+        } else {
+            None
+        }
+    }
+
+    fn pause_unless_ready(&mut self, now: UnixMillis) {
+        let pause = self.pause(RoundNumber::at(now, self.period_ms));
+        self.entry.set_pause(pause);
     }
 
     /// Takes what the first hop announces, and passes it on to everybody.

@@ -12,7 +12,9 @@ fn entry() -> Entry {
         patience_ms: 300,
         max_rounds: 9,
     };
-    Entry::new(EntryConfig { shape, schedule, max_clients: 3 }, UnixMillis(0))
+    let mut entry = Entry::new(EntryConfig { shape, schedule, max_clients: 3 }, UnixMillis(0));
+    entry.set_pause(None);
+    entry
 }
 
 fn submit(entry: &mut Entry, now: u64, client: ClientId, round: u64) -> Result<Seat, NotAdmitted> {
@@ -31,6 +33,7 @@ fn actions(entry: &mut Entry) -> Vec<String> {
     std::iter::from_fn(|| entry.poll_action())
         .map(|action| match action {
             Action::Announce { round, .. } => format!("announce {round}"),
+            Action::Pause(reason) => format!("pause: {reason:?}"),
             Action::Forward { round, onions, clients, .. } => {
                 format!("forward {round}: {} of {clients}", onions.len())
             }
@@ -69,8 +72,11 @@ fn a_silent_client_is_waited_for_three_times_and_a_late_one_again() {
     for round in 1..=3 {
         submit(&mut entry, round * 100 + 1, a, round).unwrap();
         entry.handle_timeout(UnixMillis(round * 100 + 100));
+        let replies = Batch::zeroed(entry.config.shape.reply_len(), 2);
+        entry.handle_returned(RoundNumber(round), replies);
     }
-    assert!(actions(&mut entry).ends_with(&["forward 3: 2 of 1".into(), "announce 4".into()]));
+    let last = ["forward 3: 2 of 1", "announce 4", "deliver 3 to 1"].map(String::from);
+    assert!(actions(&mut entry).ends_with(&last));
     submit(&mut entry, 401, a, 4).unwrap();
     assert_eq!(actions(&mut entry), ["forward 4: 2 of 1"]);
     assert_eq!(submit(&mut entry, 402, b, 3), Err(NotAdmitted::NotOpen));
@@ -307,7 +313,7 @@ impl Model {
                     assert_eq!(seats.len(), of_round);
                 }
                 Action::Close { client, .. } => closed.push(client),
-                Action::Drained => {}
+                Action::Pause(_) | Action::Drained => {}
             }
         }
         closed

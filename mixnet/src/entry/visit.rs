@@ -14,6 +14,10 @@ use super::admission::{ClientId, NotAdmitted, Seat, Seats};
 
 /// Submissions in a row that may miss their round before the client is taken for broken.
 const MAX_REFUSED: u32 = 16;
+/// Rounds that a client lets pass before it is taken for gone.
+const IDLE_ROUNDS: u64 = 10;
+/// And the time, in milliseconds, that it has for that at least.
+const IDLE_MS: u64 = 60_000;
 
 /// What all clients are told.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub enum News {
     Keys(Arc<[u8]>),
     /// A round is over.
     Over(Arc<RoundOver>),
+    /// A round was left out; the frame to send.
+    Paused(Arc<[u8]>),
     /// The entry stops.
     Closing,
 }
@@ -72,6 +78,8 @@ pub struct Visit {
     idle_ms: u64,
     /// When it is forgotten if it does not submit.
     silent_until: UnixMillis,
+    /// Rounds that it was told of since it submitted.
+    unanswered: u64,
     /// The round that it was told of last.
     told: Option<RoundNumber>,
     /// Submissions in a row that missed their round.
@@ -80,16 +88,17 @@ pub struct Visit {
 
 impl Visit {
     /// `client` has got its place at `now`, in an entry whose rounds last `period_ms`. It may stay
-    /// silent for ten rounds, and for a minute at least.
+    /// silent for ten rounds that it is told of, and for a minute at least: while there are no
+    /// rounds nobody can submit.
     pub(super) fn begin(
         client: ClientId,
         shape: RoundShape,
         period_ms: u64,
         now: UnixMillis,
     ) -> Self {
-        let idle_ms = period_ms.saturating_mul(10).max(60_000);
+        let idle_ms = period_ms.saturating_mul(IDLE_ROUNDS).max(IDLE_MS);
         let silent_until = now.plus(idle_ms);
-        Self { client, shape, idle_ms, silent_until, told: None, refused: 0 }
+        Self { client, shape, idle_ms, silent_until, unanswered: 0, told: None, refused: 0 }
     }
 
     /// Which client it is.
@@ -115,6 +124,7 @@ impl Visit {
         }
         let submission = Submission::decode(body, self.shape).map_err(|_| Farewell::Protocol)?;
         self.silent_until = now.plus(self.idle_ms);
+        self.unanswered = 0;
         if submit(self.client, submission).is_ok() {
             self.refused = 0;
             return Ok(());
@@ -134,7 +144,7 @@ impl Visit {
     pub fn hear(&mut self, news: &News, out: &mut Vec<u8>) -> Result<(), Farewell> {
         match news {
             News::Called(call) => self.tell(call, out),
-            News::Keys(frame) => out.extend_from_slice(frame),
+            News::Keys(frame) | News::Paused(frame) => out.extend_from_slice(frame),
             News::Over(over) => {
                 if let Some(seat) = over.seats.get(&self.client) {
                     over.put_frame(*seat, self.shape, out);
@@ -152,8 +162,15 @@ impl Visit {
     ///
     /// # Errors
     /// The [`Farewell`] to end with if nothing has come for too long.
-    pub fn handle_timeout(&self, now: UnixMillis) -> Result<(), Farewell> {
-        if self.silent_until <= now { Err(Farewell::Idle) } else { Ok(()) }
+    pub fn handle_timeout(&mut self, now: UnixMillis) -> Result<(), Farewell> {
+        if now < self.silent_until {
+            return Ok(());
+        }
+        if self.unanswered >= IDLE_ROUNDS {
+            return Err(Farewell::Idle);
+        }
+        self.silent_until = now.plus(self.idle_ms);
+        Ok(())
     }
 
     /// When [`Visit::handle_timeout`] has to be called next.
@@ -166,6 +183,7 @@ impl Visit {
     fn tell(&mut self, call: &Call, out: &mut Vec<u8>) {
         if self.told.is_none_or(|told| told < call.round) {
             self.told = Some(call.round);
+            self.unanswered += 1;
             out.extend_from_slice(&call.frame);
         }
     }

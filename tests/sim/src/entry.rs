@@ -37,8 +37,10 @@ impl EntryNode {
             schedule: ScheduleConfig::for_period(network.period_ms),
             max_clients: 1000,
         };
+        let mut gate = Gate::new(config, ChainKeys::new(network, HopIndex(0)), now);
+        gate.handle_link_up();
         Self {
-            gate: Gate::new(config, ChainKeys::new(network, HopIndex(0)), now),
+            gate,
             shape: network.shape(),
             network: network.version(),
             visits: BTreeMap::new(),
@@ -128,6 +130,10 @@ impl EntryNode {
         self.gate.handle_link(now, message).expect("honest hops announce what they may");
     }
 
+    pub(super) fn link_up(&mut self) {
+        self.gate.handle_link_up();
+    }
+
     pub(super) fn link_lost(&mut self) {
         self.gate.handle_link_lost();
     }
@@ -140,7 +146,7 @@ impl EntryNode {
 
     pub(super) fn handle_timeout(&mut self, now: UnixMillis, net: &mut Net) {
         self.gate.handle_timeout(now);
-        let idle = self.visits.iter().filter_map(|(client, visit)| {
+        let idle = self.visits.iter_mut().filter_map(|(client, visit)| {
             let reason = visit.handle_timeout(now).err()?;
             Some((*client, reason))
         });

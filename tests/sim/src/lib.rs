@@ -121,7 +121,10 @@ impl World {
             next.announce_again();
         }
         match place.checked_sub(1) {
-            None => self.entry.link_lost(),
+            None => {
+                self.entry.link_lost();
+                self.entry.link_up();
+            }
             Some(before) => self.hops[usize::from(before)].link_lost(),
         }
         self.serve();

@@ -6,7 +6,7 @@ use talaria_wire::frame::HEADER_LEN;
 use talaria_wire::network_file::{NetworkId, VersionHash};
 use talaria_wire::params::PROTOCOL_VERSION;
 use talaria_wire::probe::{HopStatus, LinkState, ProgramVersion};
-use talaria_wire::reason::{AbortReason, Farewell, Refusal};
+use talaria_wire::reason::{AbortReason, Farewell, Pause, Refusal};
 
 use super::VectorFile;
 use super::bytes::{Hex, draw, seeded};
@@ -112,6 +112,7 @@ fn messages() -> Vec<Control> {
     all.extend(aborts.map(|(round, reason)| Control::Abort { round, reason }));
     let (round, reason) = (1 << 40, AbortReason::TooSlow);
     all.push(Control::Abort { round, reason });
+    all.extend([Pause::Unreachable, Pause::NoKeys].map(|reason| Control::Paused { reason }));
     all.extend(farewells.map(|reason| Control::Goodbye { reason }));
     all.extend(probes(version));
     all

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use talaria_tests::real::{Running, chat, command, free_ports, make_client, run};
+use talaria_wire::params::PROTOCOL_VERSION;
 
 struct Chain {
     folder: tempfile::TempDir,
@@ -140,7 +141,7 @@ fn configurations_are_checked_and_mistakes_are_named() {
 #[test]
 fn versions_are_told() {
     let (status, output, _) = run(command("talariad").arg("version"));
-    assert!(status.success() && output.contains("protocol 1"));
+    assert!(status.success() && output.contains(&format!("protocol {PROTOCOL_VERSION}")));
     let (_, output, _) = run(command("talariad").args(["version", "--json"]));
     assert!(output.starts_with("{\"event\":\"version\""));
 }

@@ -157,7 +157,7 @@ impl Rounds {
                 self.under_way.insert(call.round, UnderWay::announced());
             }
             News::Over(over) => self.report(over),
-            News::Keys(_) | News::Closing => {}
+            News::Keys(_) | News::Paused(_) | News::Closing => {}
         }
         self.door.tell(news).await;
     }
@@ -199,6 +199,7 @@ impl Rounds {
                     warn!(%error, "keys of the chain were refused");
                 }
             }
+            LinkEvent::Up => gate.handle_link_up(),
             LinkEvent::Down => gate.handle_link_lost(),
         }
     }

@@ -125,6 +125,7 @@ fn handle_event(shell: &Arc<Shell>, event: LinkEvent) {
             }
         }
         LinkEvent::Message(LinkMessage::Word(BackWord::Report(status))) => shell.reported(status),
+        LinkEvent::Up => {}
         LinkEvent::Down => shell.tell(|node, _| node.handle_link_lost()),
     }
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
+use rand::SeedableRng;
 use talaria_wire::HopIndex;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Kind, Replies, replies_len};
@@ -12,6 +14,7 @@ use talaria_wire::network_file::{
 };
 
 use super::*;
+use crate::hop::keys::HopKeys;
 use crate::schedule::ScheduleConfig;
 
 const START: UnixMillis = UnixMillis(500_000);
@@ -63,6 +66,8 @@ fn frames(mut bytes: &[u8], shape: RoundShape) -> Vec<(Kind, &[u8])> {
 struct Client {
     visit: Visit,
     called: Vec<RoundNumber>,
+    /// How often it was told that there is no round.
+    paused: usize,
     /// How many submissions for each round, less the answers to them.
     unanswered: BTreeMap<RoundNumber, usize>,
 }
@@ -74,12 +79,34 @@ struct World {
     clients: Vec<Client>,
     away: Vec<(RoundNumber, usize)>,
     delivered: usize,
+    hop: HopKeys,
+    linked: bool,
 }
 
 impl World {
+    /// The link is up, and the keys are known.
     fn new() -> Self {
         let (now, clients, away) = (START, Vec::new(), Vec::new());
-        Self { gate: gate(5), now, clients, away, delivered: 0 }
+        let (hop, linked, delivered) = (hop(), false, 0);
+        let mut world = Self { gate: gate(5), now, clients, away, delivered, hop, linked };
+        world.link();
+        world.learn();
+        world
+    }
+
+    fn link(&mut self) {
+        self.linked = true;
+        self.gate.handle_link_up();
+    }
+
+    fn learn(&mut self) {
+        let round = RoundNumber::at(self.now, self.gate.period_ms);
+        self.hop.advance(round, &mut ChaCha20Rng::seed_from_u64(round.0));
+        for keys in self.hop.announcements() {
+            let message = LinkMessage::Word(BackWord::Keys(keys));
+            self.gate.handle_link(self.now, message).unwrap();
+        }
+        self.run_errands();
     }
 
     fn shape(&self) -> RoundShape {
@@ -93,7 +120,7 @@ impl World {
         assert_eq!(control, Control::answer(&answer));
         if let Ok(visit) = answer {
             let (called, unanswered) = (Vec::new(), BTreeMap::new());
-            self.clients.push(Client { visit, called, unanswered });
+            self.clients.push(Client { visit, called, paused: 0, unanswered });
         }
         self.run_errands();
     }
@@ -142,6 +169,8 @@ impl World {
             match errand {
                 Errand::Tell(news) => {
                     let shape = self.shape();
+                    let bound_to_fail = matches!(news, News::Called(_)) && !self.linked;
+                    assert!(!bound_to_fail, "a round opens without a link");
                     for client in &mut self.clients {
                         let mut out = Vec::new();
                         client.visit.hear(&news, &mut out).unwrap();
@@ -181,6 +210,12 @@ impl Client {
                     let left = self.unanswered.get_mut(&replies.round).expect("it submitted");
                     *left = left.checked_sub(1).expect("one answer for each submission");
                 }
+                Kind::EpochKeys => {}
+                Kind::Control => {
+                    let paused = Control::decode(body).unwrap();
+                    assert_eq!(paused, Control::Paused { reason: Pause::Unreachable });
+                    self.paused += 1;
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -195,6 +230,7 @@ enum Happens {
     Submits(usize, u64),
     Returns(bool),
     LinkBreaks,
+    LinkReturns,
     Later(u64),
 }
 
@@ -206,6 +242,7 @@ fn happens() -> impl Strategy<Value = Happens> {
             .prop_map(|(client, off)| Happens::Submits(client, off)),
         4 => any::<bool>().prop_map(Happens::Returns),
         1 => Just(Happens::LinkBreaks),
+        2 => Just(Happens::LinkReturns),
         4 => (0u64..700).prop_map(Happens::Later),
     ]
 }
@@ -234,11 +271,19 @@ proptest! {
                 Happens::Returns(good) => world.back(good),
                 Happens::LinkBreaks => {
                     world.away.clear();
+                    world.linked = false;
                     world.gate.handle_link_lost();
+                    world.run_errands();
+                }
+                Happens::LinkReturns => {
+                    world.link();
                     world.run_errands();
                 }
                 Happens::Later(ms) => {
                     world.now = world.now.plus(ms);
+                    if world.linked {
+                        world.learn();
+                    }
                     world.run_errands();
                 }
             }
@@ -292,12 +337,54 @@ fn replies_come_with_the_next_round_and_it_is_not_told_again() {
 }
 
 #[test]
-fn keys_are_passed_on_once_and_told_to_whoever_comes_later() {
-    use crate::hop::keys::HopKeys;
-    use chacha20::ChaCha20Rng;
-    use rand::SeedableRng;
+fn no_round_opens_without_a_link_or_keys_and_everybody_is_told_why() {
+    let mut world = World::new();
+    world.join(1);
+    world.linked = false;
+    world.gate.handle_link_lost();
+    for round in 501..700 {
+        world.now = UnixMillis(round * 1000);
+        world.run_errands();
+        // Who cannot submit is not taken for gone.
+        assert_eq!(world.clients[0].visit.handle_timeout(world.now), Ok(()));
+    }
+    assert_eq!((world.clients[0].called.len(), world.clients[0].paused), (0, 199));
+    // There is a link again, but only keys of times that are over.
+    world.link();
+    world.gate.handle_timeout(UnixMillis(700_000));
+    let errand = world.gate.poll_errand(UnixMillis(700_000));
+    let Some(Errand::Tell(News::Paused(frame))) = errand else { panic!("{errand:?}") };
+    assert_eq!(*frame, *Control::Paused { reason: Pause::NoKeys }.to_frame());
+    world.now = UnixMillis(701_000);
+    world.learn();
+    assert_eq!(world.clients[0].called, [RoundNumber(701)]);
+}
+
+#[test]
+fn whoever_lets_ten_rounds_pass_and_a_minute_is_gone() {
+    let mut world = World::new();
+    world.join(1);
+    for round in 501..=560 {
+        assert_eq!(world.clients[0].visit.handle_timeout(world.now), Ok(()));
+        world.now = UnixMillis(round * 1000);
+        world.learn();
+        world.back(true);
+    }
+    assert_eq!(world.clients[0].called.len(), 60);
+    assert_eq!(world.clients[0].visit.handle_timeout(world.now), Err(Farewell::Idle));
+    world.submit(0, RoundNumber(560));
+    assert_eq!(world.clients[0].visit.handle_timeout(world.now), Ok(()));
+}
+
+/// The only hop of the network, without keys.
+fn hop() -> HopKeys {
     let own = Arc::new(IdentitySecret::from_bytes(&[2; 32]).unwrap());
-    let mut hop = HopKeys::new(own, &network(), HopIndex(0));
+    HopKeys::new(own, &network(), HopIndex(0))
+}
+
+#[test]
+fn keys_are_passed_on_once_and_told_to_whoever_comes_later() {
+    let mut hop = hop();
     hop.advance(RoundNumber(500), &mut ChaCha20Rng::seed_from_u64(1));
     let announced = hop.announcements();
     let mut gate = gate(5);

@@ -115,9 +115,16 @@ fn whoever_is_silent_for_a_minute_and_ten_rounds_is_forgotten() {
     let mut visit = visit(1);
     assert_eq!(visit.poll_timeout(), UnixMillis(60_000));
     assert_eq!(visit.handle_timeout(UnixMillis(59_999)), Ok(()));
-    assert_eq!(visit.handle_timeout(UnixMillis(60_000)), Err(Farewell::Idle));
+    let mut out = Vec::new();
+    (1..10).for_each(|round| visit.hear(&News::Called(call(round)), &mut out).unwrap());
+    assert_eq!(visit.handle_timeout(UnixMillis(60_000)), Ok(()), "it was told of nine rounds");
+    assert_eq!(visit.poll_timeout(), UnixMillis(120_000));
+    visit.hear(&News::Called(call(10)), &mut out).unwrap();
+    assert_eq!(visit.handle_timeout(UnixMillis(119_999)), Ok(()));
+    assert_eq!(visit.handle_timeout(UnixMillis(120_000)), Err(Farewell::Idle));
     submit(&mut visit, 1000, false).unwrap();
     assert_eq!(visit.poll_timeout(), UnixMillis(61_000));
+    assert_eq!(visit.handle_timeout(UnixMillis(61_000)), Ok(()), "it has answered");
     let slow = Visit::begin(ClientId(1), shape(), 60_000, UnixMillis(0));
     assert_eq!(slow.poll_timeout(), UnixMillis(600_000));
 }

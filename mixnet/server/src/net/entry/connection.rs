@@ -179,7 +179,10 @@ impl Line {
         submit: &impl Submit,
     ) -> Poll<Ended> {
         if !self.over {
-            self.task = Some(context.waker().clone());
+            match &mut self.task {
+                Some(task) => task.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
             let ended = match self.poll_submissions(context, clock, submit) {
                 Poll::Ready(ended) => ended,
                 // Telling wakes it where the socket did not take everything.

@@ -38,6 +38,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub enum LinkEvent {
     /// The next hop said something.
     Message(LinkMessage<BackWord>),
+    /// There is a link now.
+    Up,
     /// The link broke: nothing that is away will come back.
     Down,
 }
@@ -117,6 +119,9 @@ async fn keep_connected(
                 info!(peer = config.name, "link up");
                 pause = FIRST_PAUSE;
                 state.send_replace(LinkState::Up);
+                if events.send(LinkEvent::Up).await.is_err() {
+                    return;
+                }
                 serve(&config, stream, &mut outgoing, &mut probes, &events).await
             }
             Err(error) => Err(error),
