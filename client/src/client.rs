@@ -1,13 +1,15 @@
 //! The client as a state machine: frames and time go in, actions come out.
 //!
 //! Every round that is announced gets exactly one submission of fixed size, whether there is
-//! something to say or not. No round is answered twice, ever: its number is committed before the
-//! answer leaves.
+//! something to say or not. It is sealed before the round opens, and leaves at a moment that
+//! [`Departures`](crate::departures::Departures) know without this machine. No round is answered
+//! twice, ever: its number is committed before the answer leaves.
 
 mod action;
 mod away;
 mod person;
 mod round;
+mod sealing;
 mod talk;
 
 pub use action::{Action, Change, CloseReason, Counters, ProtocolError};
@@ -27,6 +29,7 @@ use crate::conversation::budget::{Budget, Limit};
 use crate::identity::Identity;
 use crate::notice::Notice;
 use away::RoundAway;
+use sealing::Sealing;
 use talk::Talk;
 
 /// How long the greeting may take.
@@ -53,11 +56,10 @@ pub struct Client {
     connection: Connection,
     /// When the silence of the server has lasted too long.
     deadline: Option<UnixMillis>,
-    /// A round that will open, and when.
-    upcoming: Option<(Round, UnixMillis)>,
     clock_noticed: bool,
     /// The entry has said that no round opens.
     paused: bool,
+    sealing: Sealing,
     away: VecDeque<RoundAway>,
     talk: Option<Talk>,
     limit: Limit,
@@ -78,9 +80,9 @@ impl Client {
             last_round,
             connection: Connection::Down,
             deadline: None,
-            upcoming: None,
             clock_noticed: false,
             paused: false,
+            sealing: Sealing::new(),
             away: VecDeque::new(),
             talk: None,
             limit: Limit { rounds: Budget::of(&network.noise).rounds(), beyond: false },
@@ -119,25 +121,31 @@ impl Client {
         }
     }
 
-    /// The connection stands: greets the entry.
-    pub fn handle_connected(&mut self, now: UnixMillis) {
+    /// The connection stands. Gives the greeting, a whole frame, to be written before anything else.
+    #[must_use]
+    pub fn handle_connected(&mut self, now: UnixMillis) -> Vec<u8> {
         self.connection = Connection::Greeting;
         (self.clock_noticed, self.paused) = (false, false);
+        self.begin_sealing();
         self.deadline = Some(now.plus(GREETING_MS));
-        self.actions.push_back(Action::Send(Control::hello(&self.network).to_frame()));
+        Control::hello(&self.network).to_frame()
     }
 
     /// The connection is gone, and with it every round that has not come back.
     pub fn handle_disconnected(&mut self, now: UnixMillis) {
         self.connection = Connection::Down;
-        (self.deadline, self.upcoming) = (None, None);
+        self.deadline = None;
+        self.drop_ready();
         while let Some(away) = self.away.pop_front() {
             self.lose(&away, now);
         }
         self.flush();
     }
 
-    /// A frame has come.
+    /// A frame has come, in bytes that left the socket at `now`.
+    ///
+    /// Of frames that wait at the same time, replies are to be handed in last: they take the most
+    /// work, and the rest may be needed sooner.
     ///
     /// # Errors
     /// [`ProtocolError`]: close the connection and call [`Client::handle_disconnected`].
@@ -155,10 +163,11 @@ impl Client {
                 self.handle_announcement(now, Announcement::decode(body)?, rng);
             }
             (Kind::EpochKeys, Connection::Up) => {
-                let now = Round::at(now, self.period_ms);
-                match self.keys.take(EpochKeys::decode(body)?, now) {
+                let present = Round::at(now, self.period_ms);
+                match self.keys.take(EpochKeys::decode(body)?, present) {
+                    Ok(_) => self.handle_keys(now, rng),
                     // A clock that is wrong is noticed with the next announcement.
-                    Ok(_) | Err(BadEpochKeys::OtherTime) => {}
+                    Err(BadEpochKeys::OtherTime) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -196,7 +205,6 @@ impl Client {
 
     /// The round that was to open does not.
     fn handle_pause(&mut self, reason: Pause) {
-        self.upcoming = None;
         if !std::mem::replace(&mut self.paused, true) {
             self.notify(Notice::Paused { reason });
         }
@@ -211,8 +219,8 @@ impl Client {
 
     /// The moment of [`Client::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: UnixMillis, rng: &mut impl CryptoRng) {
-        if let Some((round, _)) = self.upcoming.take_if(|(_, opens_at)| *opens_at <= now) {
-            self.answer(now, round, rng);
+        if let Some((round, _)) = self.next_sealing().filter(|(_, seal_at)| *seal_at <= now) {
+            self.seal_talk(now, round, rng);
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.deadline = None;
@@ -223,12 +231,14 @@ impl Client {
     /// When [`Client::handle_timeout`] is to be called, unless something happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.deadline.into_iter().chain(self.upcoming.map(|(_, opens_at)| opens_at)).min()
+        self.deadline.into_iter().chain(self.next_sealing().map(|(_, seal_at)| seal_at)).min()
     }
 
     /// The next thing to do.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        self.note_durable(action.as_ref());
+        action
     }
 
     /// The identity that the client was made with.
@@ -237,7 +247,7 @@ impl Client {
         &self.identity
     }
 
-    /// The newest round that has been answered.
+    /// The newest round that has been answered, or may have been by an earlier run.
     #[must_use]
     pub fn last_round(&self) -> Option<Round> {
         self.last_round
@@ -253,12 +263,10 @@ impl Client {
         self.actions.push_back(Action::Notify(notice));
     }
 
-    /// Changes join a commit that is still to be executed, unless something has to leave between
-    /// the two: earlier is always safe, and one commit costs as much as a hundred.
+    /// Changes join a commit that is still to be executed: earlier is always safe, and one commit costs
+    /// as much as a hundred.
     fn commit(&mut self, mut changes: Vec<Change>) {
-        let leaves = |action: &Action| matches!(action, Action::Send(_) | Action::Close(_));
-        let after = self.actions.iter().rposition(leaves).map_or(0, |at| at + 1);
-        let waiting = self.actions.range_mut(after..).find_map(|action| match action {
+        let waiting = self.actions.iter_mut().find_map(|action| match action {
             Action::Commit(changes) => Some(changes),
             _ => None,
         });

@@ -9,6 +9,7 @@ pub mod client;
 pub mod contact;
 pub mod conversation;
 mod cover;
+pub mod departures;
 pub mod identity;
 pub mod notice;
 pub mod safety;

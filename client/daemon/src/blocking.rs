@@ -28,14 +28,14 @@ impl Shelf {
         Self(Arc::new(Mutex::new(home)))
     }
 
-    /// Does something with the home; what comes after waits for it.
-    pub(crate) async fn with<T: Send + 'static>(
+    /// Does something with the home; what comes after in the same task waits for it.
+    pub(crate) fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Home) -> T + Send + 'static,
-    ) -> T {
+    ) -> impl Future<Output = T> + Send + 'static {
         let home = Arc::clone(&self.0);
         // Who panics with the home ends the run, so that nobody takes it after that.
-        blocking(move || work(&mut home.lock().unwrap_or_else(PoisonError::into_inner))).await
+        blocking(move || work(&mut home.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 

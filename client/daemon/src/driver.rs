@@ -1,4 +1,8 @@
-//! The one task of a running client.
+//! The task of a running client: it turns frames, inputs and time into actions, and executes them.
+//!
+//! When a submission leaves is not its business, but that of the connection's own thread
+//! ([`crate::net::wire`]): whatever this task waits for shows nowhere. Commits are written on threads
+//! that may block; the client goes on meanwhile, and only what has to come after them waits.
 
 mod directory;
 mod following;
@@ -20,17 +24,19 @@ use tracing::debug;
 use crate::blocking::Shelf;
 use crate::clock::now;
 use crate::net::backoff::Backoff;
-use crate::net::connection::{Connected, Connection, ConnectionError, Frame};
+use crate::net::connection::ConnectionError;
 use crate::net::identity::{Page, ServiceError};
 use crate::net::tls::client_config;
+use crate::net::wire::{Arrival, Brought, Connected, Departed, Wire};
 use crate::run::{Asked, BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent};
 use following::{Following, follow};
 use talaria_client::certificate::Credentials;
 use talaria_client::client::{Action, Change, Client, CloseReason};
 use talaria_client::contact::Contact;
+use talaria_client::departures::Order;
 use talaria_client::notice::Notice;
 use talaria_client::{ConversationState, Identity};
-use talaria_store::{Home, NetworkSource};
+use talaria_store::{Home, HomeError, NetworkSource};
 use talaria_wire::Round;
 use talaria_wire::network_file::Network;
 
@@ -38,17 +44,19 @@ use talaria_wire::network_file::Network;
 const INPUTS_AT_ONCE: usize = 256;
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Connected, ConnectionError>> + Send>>;
+type Committing = Pin<Box<dyn Future<Output = Result<(), HomeError>> + Send>>;
 
 /// Where the connection stands.
 enum Link {
-    Up(Box<Connection>),
+    Up(Box<Wire>),
     Coming(Connecting),
 }
 
 /// What has happened.
 enum Happened {
     Connected(Box<Connected>),
-    Frame(Frame),
+    News(Vec<Departed>, Vec<Arrival>),
+    Committed(Result<(), HomeError>),
     Pages(Result<Vec<Page>, ServiceError>),
     Broken(ConnectionError),
     Timeout,
@@ -64,6 +72,8 @@ struct Driver {
     ports: Ports,
     source: NetworkSource,
     link: Link,
+    /// Changes that are being written: actions wait for them.
+    committing: Option<Committing>,
     /// Who is talked to.
     partner: UserName,
     following: Following,
@@ -110,6 +120,7 @@ pub async fn run(
         ports,
         source,
         link,
+        committing: None,
         partner,
         following,
         held_back: false,
@@ -157,7 +168,7 @@ fn connect(source: &NetworkSource, own: Credentials, after: Duration) -> Connect
     let source = source.clone();
     Box::pin(async move {
         sleep(after).await;
-        Connection::open(source, own).await
+        Wire::open(source, own).await
     })
 }
 
@@ -183,6 +194,7 @@ impl Driver {
         let inputs = &mut self.inputs;
         tokio::select! {
             happened = next(&mut self.link) => happened,
+            written = written(&mut self.committing) => Happened::Committed(written),
             pages = &mut self.following => Happened::Pages(pages),
             () = sleep_until(deadline) => Happened::Timeout,
             n = self.ports.input.recv_many(inputs, INPUTS_AT_ONCE), if takes_input => {
@@ -200,17 +212,16 @@ impl Driver {
     async fn take_in(&mut self, happened: Happened) -> Result<(), RunError> {
         match happened {
             Happened::Connected(connected) => {
-                let Connected { connection, network } = *connected;
-                self.link = Link::Up(Box::new(connection));
+                let Connected { wire, network } = *connected;
                 self.client.adopt(&network);
-                self.client.handle_connected(now());
+                wire.write(self.client.handle_connected(now()));
+                self.link = Link::Up(Box::new(wire));
             }
-            Happened::Frame(Frame { kind, body }) => {
-                let taken = self.client.handle_frame(now(), kind, &body, &mut self.rng);
-                if let Err(error) = taken {
-                    self.disconnect(&error.to_string()).await?;
-                }
+            Happened::News(left, frames) => {
+                self.note_departed(left);
+                self.take_frames(frames).await?;
             }
+            Happened::Committed(written) => written?,
             Happened::Pages(pages) => self.take_pages(pages).await?,
             Happened::Broken(error) => self.disconnect(&error.to_string()).await?,
             Happened::Timeout => self.client.handle_timeout(now(), &mut self.rng),
@@ -219,6 +230,21 @@ impl Driver {
             Happened::Shown(Some(number)) => self.client.shown(number),
             Happened::Shown(None) => self.shown_open = false,
             Happened::Stopped => {}
+        }
+        Ok(())
+    }
+
+    fn note_departed(&mut self, left: Vec<Departed>) {
+        for Departed { at, round, serial } in left {
+            self.client.handle_departed(at, round, serial, &mut self.rng);
+        }
+    }
+
+    async fn take_frames(&mut self, frames: Vec<Arrival>) -> Result<(), RunError> {
+        for Arrival { at, kind, body } in frames {
+            if let Err(error) = self.client.handle_frame(at, kind, &body, &mut self.rng) {
+                return self.disconnect(&error.to_string()).await;
+            }
         }
         Ok(())
     }
@@ -238,15 +264,24 @@ impl Driver {
         Ok(())
     }
 
-    /// Executes what the client has decided, in its order.
+    /// Executes what the client has decided, in its order, as far as a commit does not have to be
+    /// waited for.
     async fn execute(&mut self) -> Result<(), RunError> {
-        while let Some(action) = self.client.poll_action() {
+        loop {
+            while let Some(order) = self.client.poll_order() {
+                self.order(order);
+            }
+            if self.committing.is_some() {
+                return Ok(());
+            }
+            let Some(action) = self.client.poll_action() else { return Ok(()) };
             match action {
                 // Nothing that comes after may be seen before this is durable.
                 Action::Commit(changes) => {
-                    self.home.with(move |home| home.commit(&changes)).await?;
+                    let writing = self.home.with(move |home| home.commit(&changes));
+                    self.committing = Some(Box::pin(writing));
                 }
-                Action::Send(frame) => self.send(&frame).await?,
+                Action::Order(order) => self.order(order),
                 Action::Notify(notice) => self.notify(notice),
                 Action::Close(CloseReason::Refused(
                     reason @ (Refusal::Version | Refusal::Network | Refusal::Forked),
@@ -257,16 +292,23 @@ impl Driver {
                 Action::Close(reason) => self.disconnect(&reason.to_string()).await?,
             }
         }
-        Ok(())
     }
 
-    async fn send(&mut self, frame: &[u8]) -> Result<(), RunError> {
-        if let Link::Up(connection) = &mut self.link
-            && let Err(error) = connection.write(frame).await
-        {
-            self.disconnect(&error.to_string()).await?;
+    /// The same, to the end.
+    async fn execute_all(&mut self) -> Result<(), RunError> {
+        loop {
+            self.execute().await?;
+            if self.committing.is_none() {
+                return Ok(());
+            }
+            written(&mut self.committing).await?;
         }
-        Ok(())
+    }
+
+    fn order(&self, order: Order) {
+        if let Link::Up(wire) = &self.link {
+            wire.order(order);
+        }
     }
 
     fn notify(&mut self, notice: Notice) {
@@ -290,9 +332,8 @@ impl Driver {
     }
 
     async fn disconnect(&mut self, reason: &str) -> Result<(), RunError> {
-        if let Link::Up(_) = self.link {
-            self.client.handle_disconnected(now());
-        }
+        self.hang_up().await;
+        self.client.handle_disconnected(now());
         let retry_in = self.backoff.next(&mut self.rng);
         debug!(reason, ?retry_in, "no connection");
         let credentials = self.home.with(|home| home.credentials()).await?;
@@ -301,23 +342,30 @@ impl Driver {
         Ok(())
     }
 
+    /// Closes the connection, if there is one; what has left until then is known afterwards.
+    async fn hang_up(&mut self) {
+        let nothing = Link::Coming(Box::pin(std::future::pending()));
+        if let Link::Up(wire) = std::mem::replace(&mut self.link, nothing) {
+            let left = wire.close().await;
+            self.note_departed(left);
+        }
+    }
+
     /// The end: what was taken over is committed, what was shown is marked.
     async fn part(mut self) -> Result<Summary, RunError> {
-        let nothing = Link::Coming(Box::pin(std::future::pending()));
-        if let Link::Up(connection) = std::mem::replace(&mut self.link, nothing) {
-            connection.close().await;
-        }
+        self.hang_up().await;
+        self.client.retire();
         while let Ok(input) = self.ports.input.try_recv() {
             self.inputs.push(input);
         }
         if !self.finished {
             self.take_inputs().await?;
         }
-        self.execute().await?;
+        self.execute_all().await?;
         self.ports.output = tokio::sync::mpsc::unbounded_channel().0;
         while let Some(number) = self.ports.shown.recv().await {
             self.client.shown(number);
-            self.execute().await?;
+            self.execute_all().await?;
         }
         let state = self.client.conversation();
         let unacknowledged = state.map_or(0, ConversationState::unacknowledged);
@@ -328,14 +376,26 @@ impl Driver {
 /// What the connection brings next.
 async fn next(link: &mut Link) -> Happened {
     match link {
-        Link::Up(connection) => match connection.read().await {
-            Ok(frame) => Happened::Frame(frame),
-            Err(error) => Happened::Broken(error),
+        Link::Up(wire) => match wire.next().await {
+            Brought::News(left, frames) => Happened::News(left, frames),
+            Brought::Broken(error) => Happened::Broken(error),
         },
         Link::Coming(connecting) => match connecting.await {
             Ok(connected) => Happened::Connected(Box::new(connected)),
             Err(error) => Happened::Broken(error),
         },
+    }
+}
+
+/// When the changes are durable, or cannot be.
+async fn written(committing: &mut Option<Committing>) -> Result<(), HomeError> {
+    match committing {
+        Some(writing) => {
+            let written = writing.await;
+            *committing = None;
+            written
+        }
+        None => std::future::pending().await,
     }
 }
 

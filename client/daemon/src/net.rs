@@ -4,3 +4,4 @@ pub(crate) mod backoff;
 pub(crate) mod connection;
 pub mod identity;
 pub mod tls;
+pub(crate) mod wire;

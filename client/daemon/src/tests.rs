@@ -211,7 +211,7 @@ async fn every_round_gets_one_submission_and_lost_connections_come_back() {
         let mut stream = entry.welcome(&network).await;
         person.wait_for(|e| matches!(e, Event::Notice(Notice::Ready { .. }))).await;
         for round in [first, Round(first.0 + attempt + 1)] {
-            let announcement = Announcement { round, opens_in_ms: 0, closes_in_ms: 1000 };
+            let announcement = Announcement { round, opens_in_ms: 0, closes_in_ms: 60_000 };
             stream.write_all(&announcement.to_frame()).await.unwrap();
             // The second time, the first round has been answered already.
             if attempt == 1 && round == first {
@@ -269,7 +269,7 @@ async fn a_new_version_of_the_network_file_is_taken_while_the_client_runs() {
     drop(stream);
     let mut stream = new.welcome(&second).await;
     let round = Round::at(now(), second.period_ms);
-    let announcement = Announcement { round, opens_in_ms: 0, closes_in_ms: 1000 };
+    let announcement = Announcement { round, opens_in_ms: 0, closes_in_ms: 60_000 };
     stream.write_all(&announcement.to_frame()).await.unwrap();
     let (_, body) = read_frame(&mut stream, &second).await;
     assert_eq!(body.len(), submission_len(second.shape()));

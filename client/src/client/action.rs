@@ -10,6 +10,7 @@ use talaria_wire::reason::{Farewell, Refusal};
 use thiserror::Error;
 
 use crate::conversation::state;
+use crate::departures::Order;
 use crate::notice::Notice;
 
 /// One thing to do. Actions are to be executed one by one, in their order.
@@ -17,8 +18,9 @@ use crate::notice::Notice;
 pub enum Action {
     /// Make these changes durable, all or none, before going on. If that fails, stop for good.
     Commit(Vec<Change>),
-    /// Write these bytes, one whole frame, to the connection. Without one, drop them.
-    Send(Vec<u8>),
+    /// Hand this to the [`Departures`](crate::departures::Departures) of the connection. Without one,
+    /// drop it.
+    Order(Order),
     /// Tell the person in front of the client.
     Notify(Notice),
     /// Close the connection, then call [`Client::handle_disconnected`](super::Client::handle_disconnected).
@@ -28,7 +30,7 @@ pub enum Action {
 /// What has to be durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// This round, and so every earlier one, has been answered.
+    /// This round, and so every earlier one, has been answered, or may be before this changes again.
     LastRound(Round),
     /// So many idle pairs have not met since the client was made.
     IdlePairsUnmet(u64),

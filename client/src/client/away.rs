@@ -18,7 +18,8 @@ pub(super) enum Lane {
 /// A round that has been answered and has not come back.
 pub(super) struct RoundAway {
     pub(super) round: Round,
-    pub(super) announced: UnixMillis,
+    /// When its submission left.
+    pub(super) left: UnixMillis,
     pub(super) openers: Vec<ReplyOpener>,
     pub(super) lanes: Vec<Lane>,
 }

@@ -21,9 +21,7 @@ impl Client {
         let (id, start) = (session.id(), session.start());
         let conversation = Conversation::new(contact.name, id, start, state, self.limit);
         let talk = Talk { session, conversation, partner: contact.key };
-        for away in &mut self.away {
-            away.forget_conversation();
-        }
+        self.forget_talks();
         self.talk = Some(talk);
         self.flush();
     }
@@ -34,20 +32,30 @@ impl Client {
     ///
     /// Without an open conversation with this contact's name nothing happens either.
     pub fn renew_session(&mut self, contact: &Contact) {
-        let Some(talk) = self.talk.as_mut().filter(|talk| !talk.conversation.is_finished()) else {
-            return;
-        };
         let session = Session::new(&self.identity, contact, self.network.network);
-        if session.id() == talk.session.id() || talk.conversation.partner() != &contact.name {
+        let is_news = |talk: &Talk| {
+            let conversation = &talk.conversation;
+            !conversation.is_finished()
+                && session.id() != talk.session.id()
+                && conversation.partner() == &contact.name
+        };
+        if !self.talk.as_ref().is_some_and(is_news) {
             return;
         }
-        for away in &mut self.away {
-            away.forget_conversation();
-        }
+        self.forget_talks();
+        let Some(talk) = &mut self.talk else { return };
         talk.conversation.restart(session.id(), session.start());
         talk.partner = contact.key;
         talk.session = session;
         self.flush();
+    }
+
+    /// What has been sealed belongs to no conversation any more.
+    fn forget_talks(&mut self) {
+        self.void_talks(true);
+        for away in &mut self.away {
+            away.forget_conversation();
+        }
     }
 
     /// Says something to the partner: committed first, then sent until it is delivered.
@@ -98,8 +106,11 @@ impl Client {
     }
 
     /// Whether the lane idles although a conversation is open: from outside it looks the same, and
-    /// what is said is kept.
+    /// what is said is kept, what has been sealed and has not left included.
     pub fn hold_back(&mut self, held: bool) {
+        if held {
+            self.void_talks(false);
+        }
         if let Some(talk) = &mut self.talk {
             talk.conversation.hold_back(held);
         }

@@ -1,26 +1,20 @@
-//! One round of a client: the submission that goes out, and the replies that come back.
+//! One round of a client from its departure on: the replies that come back, or do not.
 
 use std::array;
 
-use rand::CryptoRng;
-use talaria_wire::crypto::OnionPublic;
 use talaria_wire::dead_drop::EMPTY_REPLY;
-use talaria_wire::frame::{Announcement, Outcome, Replies, Submission};
-use talaria_wire::onion;
+use talaria_wire::frame::{Outcome, Replies};
 use talaria_wire::params::{ONIONS_PER_LANE, PEER_MESSAGE_LEN};
-use talaria_wire::{ExchangeRequest, Round, UnixMillis};
+use talaria_wire::{Round, UnixMillis};
 
 use super::Client;
-use super::action::{Action, Change, ProtocolError};
+use super::action::{Change, ProtocolError};
 use super::away::{Lane, RoundAway};
 use crate::conversation::SlotResult;
 use crate::conversation::budget::Ended;
-use crate::cover::CoverPair;
 use crate::notice::{Interference, Notice};
 use crate::session::Answer;
 
-/// An announcement further from the local clock than this is not answered.
-pub(super) const CLOCK_TOLERANCE_MS: u64 = 10 * 60 * 1000;
 /// Rounds whose replies are waited for; beyond that the oldest count as failed.
 pub(super) const MAX_ROUNDS_AWAY: usize = 64;
 /// A round whose replies have not come after this long, or after five rounds if that is longer,
@@ -30,132 +24,16 @@ const OVERDUE_MS: u64 = 15_000;
 type Messages<'a> = [Option<&'a [u8; PEER_MESSAGE_LEN]>; ONIONS_PER_LANE];
 
 impl Client {
-    /// Answers a round that is open, or remembers to when it will be.
-    pub(super) fn handle_announcement(
-        &mut self,
-        now: UnixMillis,
-        announcement: Announcement,
-        rng: &mut impl CryptoRng,
-    ) {
-        let Announcement { round, opens_in_ms, .. } = announcement;
-        // Whatever was announced before is over, or never came to be.
-        (self.upcoming, self.paused) = (None, false);
-        if opens_in_ms == 0 {
-            self.answer(now, round, rng);
-        } else {
-            self.upcoming = Some((round, now.plus(opens_in_ms.into())));
-        }
-    }
-
-    /// Answers a round with a submission, once.
-    pub(super) fn answer(&mut self, now: UnixMillis, round: Round, rng: &mut impl CryptoRng) {
-        if self.last_round.is_some_and(|last| round <= last) || !self.is_plausible(round, now) {
-            return;
-        }
-        // Right after a server was restarted; everybody else cannot take part either.
-        let Some(chain) = self.keys.of_round(round).map(<[_]>::to_vec) else { return };
-        self.give_up_overdue(now);
-        self.flush();
-        self.last_round = Some(round);
-        self.commit(vec![Change::LastRound(round)]);
-        let frame = self.submit(round, &chain, now, rng);
-        // With the number of the round: that it may be charged has to survive a crash too.
-        self.flush();
-        self.counters.submitted += 1;
-        self.actions.push_back(Action::Send(frame));
-    }
-
     /// Rounds that will not come back any more are lost: the server has answered those that it
     /// could long ago, and what they carried is to travel again.
-    fn give_up_overdue(&mut self, now: UnixMillis) {
+    pub(super) fn give_up_overdue(&mut self, now: UnixMillis) {
         let patience = OVERDUE_MS.max(self.period_ms.get().saturating_mul(5));
-        let overdue = |away: &RoundAway| now.since(away.announced) >= patience;
+        let overdue = |away: &RoundAway| now.since(away.left) >= patience;
         while self.away.len() >= MAX_ROUNDS_AWAY || self.away.front().is_some_and(overdue) {
             if let Some(oldest) = self.away.pop_front() {
                 self.lose(&oldest, now);
             }
         }
-    }
-
-    /// A server that could make a client believe in any round could make it throw away the keys
-    /// of all rounds before it.
-    fn is_plausible(&mut self, round: Round, now: UnixMillis) -> bool {
-        let announced = round.starts_at(self.period_ms);
-        if announced.since(now).max(now.since(announced)) <= CLOCK_TOLERANCE_MS {
-            return true;
-        }
-        self.notice_clock(round, now);
-        false
-    }
-
-    /// Once a connection is enough.
-    fn notice_clock(&mut self, round: Round, now: UnixMillis) {
-        if !self.clock_noticed {
-            self.clock_noticed = true;
-            let announced = i128::from(round.starts_at(self.period_ms).0);
-            let ahead_ms = i64::try_from(announced - i128::from(now.0)).unwrap_or(i64::MAX);
-            self.notify(Notice::Clock { round, ahead_ms });
-        }
-    }
-
-    fn submit(
-        &mut self,
-        round: Round,
-        chain: &[OnionPublic],
-        announced: UnixMillis,
-        rng: &mut impl CryptoRng,
-    ) -> Vec<u8> {
-        let mut onions = vec![0; self.shape.onions() * self.shape.onion_len()];
-        let mut slots = onions.chunks_exact_mut(self.shape.onion_len());
-        let mut openers = Vec::with_capacity(self.shape.onions());
-        let mut lanes = Vec::with_capacity(self.shape.lanes().into());
-        for lane in 0..self.shape.lanes() {
-            let (requests, expected) = self.fill_lane(lane, round, announced, rng);
-            for (request, slot) in requests.iter().zip(&mut slots) {
-                openers.push(onion::seal(request, chain, round, rng, slot));
-            }
-            lanes.push(expected);
-        }
-        self.away.push_back(RoundAway { round, announced, openers, lanes });
-        Submission { round, onions: &onions }.to_frame()
-    }
-
-    /// Lane 0 talks if it can; every other lane, and lane 0 else, meets itself.
-    fn fill_lane(
-        &mut self,
-        lane: u8,
-        round: Round,
-        now: UnixMillis,
-        rng: &mut impl CryptoRng,
-    ) -> ([ExchangeRequest; ONIONS_PER_LANE], Lane) {
-        if lane == 0
-            && let Some(talking) = self.talk_in(round, now, rng)
-        {
-            return talking;
-        }
-        let pair = CoverPair::new(&self.identity.secret, self.network.network, round, rng);
-        (pair.requests(rng), Lane::Idle(Box::new(pair)))
-    }
-
-    fn talk_in(
-        &mut self,
-        round: Round,
-        now: UnixMillis,
-        rng: &mut impl CryptoRng,
-    ) -> Option<([ExchangeRequest; ONIONS_PER_LANE], Lane)> {
-        let talk = self.talk.as_mut()?;
-        if !talk.conversation.talks_in(round) {
-            return None;
-        }
-        let contents = talk.conversation.compose(round);
-        let sealed = talk.session.seal(&self.identity.secret, round, &contents, rng);
-        let Ok([(first, first_answer), (second, second_answer)]) = sealed else {
-            // The session is younger than the round: the clocks of the two members differ.
-            talk.conversation.not_sent(round);
-            self.notice_clock(round, now);
-            return None;
-        };
-        Some(([first, second], Lane::Talking(Box::new([first_answer, second_answer]))))
     }
 
     pub(super) fn handle_replies(
@@ -258,7 +136,7 @@ impl Client {
     }
 
     fn notify_round(&mut self, away: &RoundAway, outcome: Outcome, now: UnixMillis) {
-        let latency_ms = now.since(away.announced);
+        let latency_ms = now.since(away.left);
         self.notify(Notice::Round { round: away.round, outcome, latency_ms });
     }
 

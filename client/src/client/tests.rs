@@ -17,16 +17,20 @@ use talaria_wire::reason::{Farewell, Pause, Refusal};
 use talaria_wire::{HopIndex, UnixMillis};
 
 use super::round::MAX_ROUNDS_AWAY;
+use super::sealing::{RESERVE, STOCK};
 use super::*;
 use crate::conversation::SayError;
 use crate::conversation::budget::BudgetStage;
 use crate::conversation::state::{self, ConversationState};
+use crate::departures::{Departures, Order, Prepared, offset_ms};
 use crate::identity::tests::identity;
 use crate::notice::Interference;
 use talaria_fixtures::epoch_keys;
 
 const PERIOD: u64 = 2000;
 const FIRST: Round = Round(5000);
+
+mod sealing;
 
 fn sign(terms: Terms, seeds: &[u64]) -> Network {
     let mut file = NetworkFile::new(terms).unwrap();
@@ -129,6 +133,9 @@ fn body(frame: &[u8], accepts: Accepts) -> &[u8] {
 
 struct Person {
     client: Client,
+    wire: Departures,
+    /// Nothing becomes durable for now, and whatever waits for it waits.
+    disk_stuck: bool,
     network: Network,
     rng: ChaCha20Rng,
     state: ConversationState,
@@ -144,6 +151,8 @@ impl Person {
         let client = Client::new(&server.network, identity, None);
         Self {
             client,
+            wire: Departures::new(server.network.period_ms),
+            disk_stuck: false,
             network: server.network.clone(),
             rng,
             state: ConversationState::default(),
@@ -155,11 +164,12 @@ impl Person {
     }
 
     fn connect(&mut self, now: UnixMillis) {
-        self.client.handle_connected(now);
-        assert_eq!(self.settle().len(), 1);
+        self.wire = Departures::new(self.network.period_ms);
+        assert_eq!(self.client.handle_connected(now)[0], Kind::Control as u8);
+        self.settle();
         let welcome = Control::Welcome { protocol: PROTOCOL_VERSION }.to_frame();
         self.take(now, &welcome).unwrap();
-        assert!(self.settle().is_empty());
+        self.settle();
     }
 
     fn take(&mut self, now: UnixMillis, frame: &[u8]) -> Result<(), ProtocolError> {
@@ -172,13 +182,19 @@ impl Person {
             let keys = epoch_keys(&self.network, &own, &hop, it.round);
             let _ =
                 self.client.handle_frame(now, Kind::EpochKeys, &keys[HEADER_LEN..], &mut self.rng);
+            self.wire.announce(now, &it);
         }
         self.client.handle_frame(now, header.kind, body, &mut self.rng)
     }
 
-    /// Executes every action and gives back what was sent.
-    fn settle(&mut self) -> Vec<Vec<u8>> {
-        let mut sent = Vec::new();
+    /// Executes every action.
+    fn settle(&mut self) {
+        while let Some(order) = self.client.poll_order() {
+            self.wire.obey(order);
+        }
+        if self.disk_stuck {
+            return;
+        }
         while let Some(action) = self.client.poll_action() {
             match action {
                 Action::Commit(changes) => changes.iter().for_each(|change| match change {
@@ -186,19 +202,41 @@ impl Person {
                     Change::IdlePairsUnmet(times) => self.unmet = *times,
                     Change::Conversation(_, change) => self.state.apply(change),
                 }),
-                Action::Send(frame) => sent.push(frame),
+                Action::Order(order) => self.wire.obey(order),
                 Action::Notify(notice) => self.notices.push(notice),
                 Action::Close(reason) => self.closed = Some(reason),
             }
         }
-        sent
+    }
+
+    /// What leaves until `end`, and when.
+    fn run_until(&mut self, end: UnixMillis) -> Vec<(UnixMillis, Prepared)> {
+        let mut left = Vec::new();
+        loop {
+            self.settle();
+            let timers = self.client.poll_timeout().into_iter().chain(self.wire.poll_timeout());
+            let Some(now) = timers.min().filter(|at| *at <= end) else { return left };
+            if self.wire.poll_timeout() > Some(now) || self.wire.poll_timeout().is_none() {
+                self.client.handle_timeout(now, &mut self.rng);
+            } else if let Some(leaving) = self.wire.handle_timeout(now) {
+                let Prepared { round, serial, .. } = leaving;
+                self.client.handle_departed(now, round, serial, &mut self.rng);
+                left.push((now, leaving));
+            }
+        }
+    }
+
+    /// The round is announced at `now`, and collects: what leaves in it.
+    fn try_answer(&mut self, now: UnixMillis, round: Round) -> Vec<Vec<u8>> {
+        self.take(now, &announcement(round)).unwrap();
+        let left = self.run_until(now.plus(offset_ms(self.client.period_ms)));
+        left.into_iter().map(|(_, prepared)| prepared.frame).collect()
     }
 
     fn answer(&mut self, round: Round) -> Vec<u8> {
-        let now = round.starts_at(self.client.period_ms);
-        self.take(now, &announcement(round)).unwrap();
-        let mut sent = self.settle();
-        assert_eq!(self.last_round, Some(round));
+        let mut sent = self.try_answer(round.starts_at(self.client.period_ms), round);
+        assert_eq!(self.client.last_round(), Some(round));
+        assert!(self.last_round >= Some(round));
         assert_eq!(sent.len(), 1);
         sent.remove(0)
     }
@@ -227,7 +265,7 @@ fn run_round(server: &Server, people: &mut [Person], round: Round, drop: &[(usiz
     let now = round.starts_at(server.network.period_ms).plus(2300);
     for (person, frame) in people.iter_mut().zip(server.run(round, &submissions, drop)) {
         person.take(now, &frame).unwrap();
-        assert!(person.settle().is_empty());
+        person.settle();
         assert_eq!(person.client.conversation().unwrap_or(&person.state), &person.state);
     }
 }
@@ -240,7 +278,7 @@ fn two_people_talk_and_part() {
     people[1].client.say("hi", start()).unwrap();
     for person in &mut people {
         person.client.end();
-        assert!(person.settle().is_empty());
+        person.settle();
     }
     for r in 0..12 {
         run_round(&server, &mut people, Round(FIRST.0 + r), &[]);
@@ -313,26 +351,48 @@ fn a_round_is_answered_once_even_across_restarts() {
     person.connect(start());
     person.answer(FIRST);
     for round in [FIRST, Round(FIRST.0 - 1)] {
-        person.take(start(), &announcement(round)).unwrap();
-        assert!(person.settle().is_empty());
+        assert!(person.try_answer(start(), round).is_empty());
     }
-    let last_round = person.last_round;
-    person.client = Client::new(&server.network, identity(1, "alice").0, last_round);
-    person.connect(start());
-    person.take(start(), &announcement(FIRST)).unwrap();
-    assert!(person.settle().is_empty());
-    person.answer(FIRST.next());
+    // Whoever is killed leaves out what may have been answered; whoever ends in order does not.
+    let reserved = person.last_round.unwrap();
+    assert!(FIRST.next() < reserved && reserved.0 <= FIRST.0 + STOCK + RESERVE);
+    let again = |person: &mut Person| {
+        person.client = Client::new(&server.network, identity(1, "alice").0, person.last_round);
+        person.connect(start());
+    };
+    again(&mut person);
+    for r in FIRST.0..=reserved.0 {
+        let round = Round(r);
+        assert!(person.try_answer(round.starts_at(server.network.period_ms), round).is_empty());
+    }
+    person.answer(reserved.next());
+    person.client.retire();
+    person.settle();
+    again(&mut person);
+    let next = reserved.next();
+    assert!(person.try_answer(next.starts_at(server.network.period_ms), next).is_empty());
+    person.answer(next.next());
 }
 
 #[test]
-fn a_round_is_committed_before_its_submission_leaves() {
+fn a_round_is_committed_before_anything_may_leave_in_it() {
     let server = Server::new(1);
     let mut person = Person::new(1, "alice", &server);
     person.connect(start());
     person.take(start(), &announcement(FIRST)).unwrap();
-    let commit = Action::Commit(vec![Change::LastRound(FIRST)]);
+    let reserved = Round(FIRST.0 + STOCK - 1 + RESERVE);
+    let commit = Action::Commit(vec![Change::LastRound(reserved)]);
     assert_eq!(person.client.poll_action(), Some(commit));
-    assert!(matches!(person.client.poll_action(), Some(Action::Send(_))));
+    // The covers are there, and do not leave before the commit is done.
+    while let Some(order) = person.client.poll_order() {
+        person.wire.obey(order);
+    }
+    let (at, later) = (start().plus(50), start().plus(100));
+    assert_eq!((person.wire.poll_timeout(), person.wire.handle_timeout(at)), (Some(at), None));
+    assert_eq!(person.client.poll_action(), Some(Action::Order(Order::Permit(reserved))));
+    person.wire.obey(Order::Permit(reserved));
+    assert_eq!(person.wire.poll_timeout(), Some(later));
+    assert_eq!(person.wire.handle_timeout(later).unwrap().round, FIRST);
 }
 
 #[test]
@@ -343,7 +403,7 @@ fn rounds_that_do_not_fit_the_clock_are_left_out() {
     for round in [Round(FIRST.0 + 1000), Round(FIRST.0 - 1000), Round(u64::MAX), Round(0)] {
         person.take(start(), &announcement(round)).unwrap();
     }
-    assert!(person.settle().is_empty());
+    person.settle();
     let clock = Notice::Clock { round: Round(FIRST.0 + 1000), ahead_ms: 2_000_000 };
     assert_eq!(person.notices[1..], [clock]);
     assert_eq!(person.last_round, None);
@@ -355,8 +415,7 @@ fn too_many_rounds_away_lose_the_oldest() {
     let mut person = Person::new(1, "alice", &server);
     person.connect(start());
     for r in 0..=MAX_ROUNDS_AWAY as u64 {
-        person.take(start(), &announcement(Round(FIRST.0 + r))).unwrap();
-        assert_eq!(person.settle().len(), 1);
+        assert_eq!(person.try_answer(start(), Round(FIRST.0 + r)).len(), 1);
     }
     assert_eq!((person.client.away.len(), person.client.counters.failed), (MAX_ROUNDS_AWAY, 1));
     // Its replies are not a mistake of the server, only of no use any more.
@@ -392,7 +451,7 @@ fn servers_that_break_the_protocol_are_left() {
     let mut person = Person::new(1, "alice", &server);
     let welcome = Control::Welcome { protocol: PROTOCOL_VERSION }.to_frame();
     assert_eq!(person.take(start(), &welcome), Err(ProtocolError::Unexpected));
-    person.client.handle_connected(start());
+    let _ = person.client.handle_connected(start());
     assert_eq!(person.take(start(), &announcement(FIRST)), Err(ProtocolError::Unexpected));
     let other = PROTOCOL_VERSION + 1;
     let newer = Control::Welcome { protocol: other }.to_frame();
@@ -412,22 +471,22 @@ fn a_round_that_was_announced_ahead_is_answered_when_it_opens() {
         Announcement { round, opens_in_ms, closes_in_ms: opens_in_ms + 1000 }.to_frame()
     };
     let (now, second) = (start(), FIRST.next());
+    let left = |person: &mut Person, until| {
+        let left = person.run_until(until).into_iter();
+        left.map(|(at, prepared)| (at, prepared.round)).collect::<Vec<_>>()
+    };
     person.take(now, &ahead(FIRST, 300)).unwrap();
-    assert!(person.settle().is_empty());
-    assert_eq!(person.client.poll_timeout(), Some(now.plus(300)));
-    person.client.handle_timeout(now.plus(299), &mut person.rng);
-    assert!(person.settle().is_empty());
-    person.client.handle_timeout(now.plus(300), &mut person.rng);
-    assert_eq!((person.settle().len(), person.last_round), (1, Some(FIRST)));
+    assert_eq!(left(&mut person, now.plus(349)), []);
+    assert_eq!(left(&mut person, now.plus(350)), [(now.plus(350), FIRST)]);
     // Told again, or told of a round that was skipped: one submission each, at most.
-    person.take(now.plus(301), &announcement(FIRST)).unwrap();
+    person.take(now.plus(351), &announcement(FIRST)).unwrap();
     person.take(now.plus(400), &ahead(second, 1600)).unwrap();
     person.take(now.plus(500), &announcement(second.next())).unwrap();
-    assert_eq!((person.settle().len(), person.last_round), (1, Some(second.next())));
-    person.take(now.plus(600), &ahead(second.next().next(), 10)).unwrap();
-    person.client.handle_disconnected(now.plus(605));
-    person.client.handle_timeout(now.plus(610), &mut person.rng);
-    assert!(person.settle().is_empty());
+    let third = second.next();
+    assert_eq!(left(&mut person, now.plus(2500)), [(now.plus(550), third)]);
+    person.take(now.plus(2600), &ahead(third.next(), 10)).unwrap();
+    person.client.handle_disconnected(now.plus(2605));
+    person.settle();
 }
 
 #[test]
@@ -460,7 +519,7 @@ fn a_round_that_does_not_open_costs_nothing_and_is_told_once() {
 fn silence_and_farewells_close_the_connection() {
     let server = Server::new(1);
     let mut person = Person::new(1, "alice", &server);
-    person.client.handle_connected(start());
+    let _ = person.client.handle_connected(start());
     let deadline = person.client.poll_timeout().unwrap();
     person.client.handle_timeout(deadline, &mut person.rng);
     person.settle();
@@ -477,7 +536,7 @@ fn silence_and_farewells_close_the_connection() {
     person.settle();
     assert_eq!(person.closed, Some(CloseReason::Goodbye(Farewell::ShuttingDown)));
 
-    person.client.handle_connected(start());
+    let _ = person.client.handle_connected(start());
     let refused = Control::Refused { reason: Refusal::Network };
     person.take(start(), &refused.to_frame()).unwrap();
     person.settle();
@@ -485,25 +544,24 @@ fn silence_and_farewells_close_the_connection() {
 }
 
 #[test]
-fn changes_join_the_commit_that_waits_but_not_across_what_leaves() {
+fn changes_join_the_commit_that_waits() {
     let server = Server::new(1);
     let mut person = Person::new(1, "alice", &server);
     let bob = identity(2, "bob").0.contact();
     person.client.open(bob, ConversationState::default());
     person.client.say("one", start()).unwrap();
-    person.client.handle_connected(start());
     person.client.say("two", start()).unwrap();
     person.client.say("three", start()).unwrap();
     let mut kinds = Vec::new();
     while let Some(action) = person.client.poll_action() {
         kinds.push(match action {
             Action::Commit(changes) => format!("commit {}", changes.len()),
-            Action::Send(_) => "send".to_owned(),
+            Action::Order(_) => "order".to_owned(),
             Action::Notify(_) => "notify".to_owned(),
             Action::Close(_) => "close".to_owned(),
         });
     }
-    assert_eq!(kinds, ["commit 3", "notify", "send", "commit 2", "notify", "notify"]);
+    assert_eq!(kinds, ["commit 5", "notify", "notify", "notify"]);
 }
 
 /// What was told of the budget, in short.
@@ -546,7 +604,7 @@ fn removed_onions_are_charged_until_the_lane_stops() {
         assert_eq!(budget_notices(person), told);
         assert_eq!(person.state.charged, 4);
         assert!(person.client.say("kept", start()).is_ok());
-        assert!(person.settle().is_empty());
+        person.settle();
     }
     // Their lanes idle: each notices when its own two onions do not meet, and nothing is charged.
     run_rounds(&server, &mut people, &mut next, 2, &[]);
@@ -573,11 +631,14 @@ fn the_charge_is_committed_before_the_submission_leaves_and_survives_a_crash() {
     let mut people = pair(&server);
     people[0].settle();
     people[0].take(start(), &announcement(FIRST)).unwrap();
+    let alice = &mut people[0];
+    alice.client.handle_timeout(start(), &mut alice.rng);
     let partner = identity(2, "bob").0.contact().key;
     let charged = Change::Conversation(partner, state::Change::Charged { rounds: 1 });
-    let commit = Action::Commit(vec![Change::LastRound(FIRST), charged]);
-    assert_eq!(people[0].client.poll_action(), Some(commit));
-    assert!(matches!(people[0].client.poll_action(), Some(Action::Send(_))));
+    let Some(Action::Commit(changes)) = alice.client.poll_action() else { panic!("no commit") };
+    assert_eq!(changes[1..], [charged]);
+    let Some(Action::Order(Order::Permit(_))) = alice.client.poll_action() else { panic!() };
+    assert!(matches!(alice.client.poll_action(), Some(Action::Order(Order::Talk(_)))));
 
     let state = ConversationState { charged: 3, budget_warned: true, ..people[0].state.clone() };
     let mut again = Person::new(1, "alice", &server);

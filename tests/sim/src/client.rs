@@ -1,14 +1,20 @@
-//! A client in the simulation: the real state machine on a played disk and connection.
+//! A client in the simulation: the real state machines on a played disk and connection.
+//!
+//! As in the daemon there are three who work at the same time: the departures, which nothing holds up;
+//! the client, which does one thing after the other; and the disk, for which ordered actions wait.
+
+use std::collections::VecDeque;
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
+use talaria_client::departures::{Departures, Prepared};
 use talaria_client::{
     Action, BudgetStage, Change, Client, CloseReason, Contact, ConversationState, Counters,
     Identity, Notice,
 };
 use talaria_wire::control::Control;
 use talaria_wire::crypto::IdentitySecret;
-use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Kind};
+use talaria_wire::frame::{Accepts, Announcement, HEADER_LEN, Header, Kind};
 use talaria_wire::identity::UserName;
 use talaria_wire::network_file::Network;
 use talaria_wire::params::PROTOCOL_VERSION;
@@ -17,6 +23,7 @@ use talaria_wire::reason::Refusal;
 use talaria_wire::{Round, RoundShape, UnixMillis};
 
 use super::net::{Net, Node, Payload};
+use super::setting::Costs;
 
 /// What a client has counted; see [`Counters`].
 pub type Counted = Counters;
@@ -47,6 +54,17 @@ pub(super) struct ClientNode {
     disk: Disk,
     talking_to: Option<Contact>,
     rng: ChaCha20Rng,
+    costs: Costs,
+    departures: Departures,
+    /// What left in which round, and has not been told to the client.
+    left: VecDeque<(UnixMillis, Prepared)>,
+    /// Frames that the client has not looked at, and when they came.
+    inbox: VecDeque<(UnixMillis, Kind, Vec<u8>)>,
+    /// When the client has done what it is doing, and when the disk has.
+    busy_until: UnixMillis,
+    disk_until: UnixMillis,
+    /// Changes that are being written, and become durable at `disk_until`.
+    writing: Vec<Change>,
     connected: bool,
     last_submission: Option<Vec<u8>>,
     pub(super) silent: bool,
@@ -63,7 +81,13 @@ pub(super) struct ClientNode {
 }
 
 impl ClientNode {
-    pub(super) fn new(number: usize, network: &Network, now: UnixMillis, seed: u64) -> Self {
+    pub(super) fn new(
+        number: usize,
+        network: &Network,
+        now: UnixMillis,
+        costs: Costs,
+        seed: u64,
+    ) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let secret = IdentitySecret::generate(&mut rng);
         let name = UserName::new(&format!("client-{number}")).expect("a short name");
@@ -79,6 +103,13 @@ impl ClientNode {
             disk: Disk::default(),
             talking_to: None,
             rng,
+            costs,
+            departures: Departures::new(network.period_ms),
+            left: VecDeque::new(),
+            inbox: VecDeque::new(),
+            busy_until: now,
+            disk_until: now,
+            writing: Vec::new(),
             connected: false,
             last_submission: None,
             silent: false,
@@ -115,6 +146,8 @@ impl ClientNode {
     /// Everything but the disk is lost.
     pub(super) fn restart(&mut self, network: &Network) {
         let identity = identity(&self.secret, &self.name, self.created);
+        self.writing.clear();
+        (self.busy_until, self.disk_until) = (UnixMillis(0), UnixMillis(0));
         self.client = Client::new(network, identity, self.disk.last_round);
         if let Some(contact) = self.talking_to.clone().filter(|_| !self.finished) {
             self.client.open(contact, self.disk.conversation.clone());
@@ -143,46 +176,109 @@ impl ClientNode {
         self.last_submission.as_deref()
     }
 
-    pub(super) fn handle_connected(&mut self, now: UnixMillis) {
+    pub(super) fn handle_connected(&mut self, now: UnixMillis, network: &Network, net: &mut Net) {
         self.connected = true;
-        self.client.handle_connected(now);
+        self.departures = Departures::new(network.period_ms);
+        let hello = self.client.handle_connected(now);
+        self.send(now, hello, net);
     }
 
     pub(super) fn handle_disconnected(&mut self, now: UnixMillis) {
         if self.connected {
             self.connected = false;
+            self.tell_departed();
+            self.inbox.clear();
             self.client.handle_disconnected(now);
         }
     }
 
-    /// Takes a frame; `false` if the connection has to end.
-    pub(super) fn handle_frame(&mut self, now: UnixMillis, frame: &[u8]) -> bool {
+    /// A frame leaves the socket; `false` if the connection has to end.
+    pub(super) fn take_frame(&mut self, now: UnixMillis, frame: &[u8]) -> bool {
         let Some((head, body)) = frame.split_first_chunk::<HEADER_LEN>() else { return false };
-        match Header::parse(*head, Accepts::FromEntry(self.shape)) {
-            Ok(header) if header.kind == Kind::Announcement && self.silent => true,
-            Ok(header) if header.len == body.len() => {
-                self.client.handle_frame(now, header.kind, body, &mut self.rng).is_ok()
+        let kind = match Header::parse(*head, Accepts::FromEntry(self.shape)) {
+            Ok(header) if header.len == body.len() => header.kind,
+            _ => return false,
+        };
+        if kind == Kind::Announcement {
+            if self.silent {
+                return true;
             }
-            _ => false,
+            if let Ok(announcement) = Announcement::decode(body) {
+                self.departures.announce(now, &announcement);
+            }
+        }
+        self.inbox.push_back((now, kind, body.to_vec()));
+        true
+    }
+
+    /// Whatever may leave leaves; the client works on what has come, if it is free; `false` if the
+    /// connection has to end.
+    pub(super) fn work(&mut self, now: UnixMillis, net: &mut Net) -> bool {
+        self.depart(now, net);
+        if self.busy_until > now {
+            return true;
+        }
+        self.tell_departed();
+        // Replies take the most work, and come last.
+        let first = self.inbox.iter().position(|(_, kind, _)| *kind != Kind::Replies);
+        let Some((at, kind, body)) = self.inbox.remove(first.unwrap_or(0)) else {
+            if self.client.poll_timeout().is_some_and(|due| due <= now) {
+                self.client.handle_timeout(now, &mut self.rng);
+            }
+            return true;
+        };
+        if kind == Kind::Replies && self.talking_to.is_some() {
+            self.busy_until = now.plus(self.costs.verify_ms);
+        }
+        self.client.handle_frame(at, kind, &body, &mut self.rng).is_ok()
+    }
+
+    fn depart(&mut self, now: UnixMillis, net: &mut Net) {
+        if !self.connected {
+            return;
+        }
+        if let Some(leaving) = self.departures.handle_timeout(now) {
+            self.send(now, leaving.frame.clone(), net);
+            self.left.push_back((now, leaving));
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: UnixMillis) {
-        self.client.handle_timeout(now, &mut self.rng);
+    fn tell_departed(&mut self) {
+        for (at, Prepared { round, serial, .. }) in std::mem::take(&mut self.left) {
+            self.client.handle_departed(at, round, serial, &mut self.rng);
+        }
     }
 
+    /// When [`ClientNode::work`] or [`ClientNode::act`] have something to do.
     pub(super) fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.client.poll_timeout()
+        let departs = self.departures.poll_timeout().filter(|_| self.connected);
+        let waits = !(self.inbox.is_empty() && self.left.is_empty());
+        let work = if waits { Some(self.busy_until) } else { self.client.poll_timeout() };
+        let work = work.map(|at| at.max(self.busy_until));
+        let disk = (!self.writing.is_empty()).then_some(self.disk_until);
+        departs.into_iter().chain(work).chain(disk).min()
     }
 
     /// Executes what the client asks for; says whether the connection has to end.
-    pub(super) fn act(&mut self, now: UnixMillis, net: &mut Net) -> bool {
+    pub(super) fn act(&mut self, now: UnixMillis) -> bool {
         let mut closes = false;
-        while let Some(action) = self.client.poll_action() {
+        while let Some(order) = self.client.poll_order() {
+            self.departures.obey(order);
+        }
+        loop {
+            if self.disk_until > now {
+                return closes;
+            }
+            for change in std::mem::take(&mut self.writing) {
+                self.commit(&change);
+            }
+            let Some(action) = self.client.poll_action() else { return closes };
             match action {
-                Action::Commit(changes) => changes.iter().for_each(|change| self.commit(change)),
-                Action::Send(frame) if self.connected => self.send(now, frame, net),
-                Action::Send(_) => {}
+                Action::Commit(changes) => {
+                    self.writing = changes;
+                    self.disk_until = now.plus(self.costs.commit_ms);
+                }
+                Action::Order(order) => self.departures.obey(order),
                 Action::Notify(notice) => self.notice(notice),
                 Action::Close(reason) => {
                     closes = true;
@@ -192,7 +288,6 @@ impl ClientNode {
                 }
             }
         }
-        closes
     }
 
     fn send(&mut self, now: UnixMillis, frame: Vec<u8>, net: &mut Net) {

@@ -31,7 +31,7 @@ use talaria_wire::{Round, UnixMillis};
 
 pub use client::{Counted, Heard};
 pub use seeds::each_seed;
-pub use setting::Setting;
+pub use setting::{Costs, Setting};
 
 use client::ClientNode;
 use entry::EntryNode;
@@ -66,7 +66,7 @@ impl World {
             .map(|(place, own)| HopNode::new(place, own, &network, rng.next_u64()))
             .collect();
         let clients = (0..setting.clients)
-            .map(|i| ClientNode::new(i, &network, START, rng.next_u64()))
+            .map(|i| ClientNode::new(i, &network, START, setting.costs, rng.next_u64()))
             .collect();
         let mut world = Self {
             now: START,
@@ -369,9 +369,9 @@ impl World {
                 self.entry.handle_frame(self.now, client, &frame, &mut self.net);
             }
             (Node::Client(client), _, Payload::Frame(frame)) => {
-                let goes_on = self.clients[client].handle_frame(self.now, &frame);
+                let goes_on = self.clients[client].take_frame(self.now, &frame);
                 self.break_off_unless(goes_on, client);
-                self.act(client);
+                self.work(client);
             }
             (Node::Entry, _, Payload::Back(message)) => {
                 self.entry.handle_link(self.now, message);
@@ -395,8 +395,7 @@ impl World {
         }
         for client in 0..self.clients.len() {
             if self.clients[client].poll_timeout().is_some_and(|at| at <= self.now) {
-                self.clients[client].handle_timeout(self.now);
-                self.act(client);
+                self.work(client);
             }
         }
     }
@@ -409,16 +408,23 @@ impl World {
         }
     }
 
+    /// Lets a client work, and does what it wants done.
+    fn work(&mut self, client: usize) {
+        let goes_on = self.clients[client].work(self.now, &mut self.net);
+        self.break_off_unless(goes_on, client);
+        self.act(client);
+    }
+
     /// Does what a client wants done.
     fn act(&mut self, client: usize) {
-        let closes = self.clients[client].act(self.now, &mut self.net);
+        let closes = self.clients[client].act(self.now);
         if closes {
             self.break_off(client);
         }
     }
 
     fn connect(&mut self, client: usize) {
-        self.clients[client].handle_connected(self.now);
+        self.clients[client].handle_connected(self.now, &self.network, &mut self.net);
         self.act(client);
     }
 

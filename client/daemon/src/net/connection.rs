@@ -8,7 +8,7 @@ use talaria_wire::frame::{Accepts, FrameBuffer, FrameError, Kind};
 use talaria_wire::network_file::Network;
 use talaria_wire::tls_names::ENTRY_NAME;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -45,22 +45,21 @@ pub(crate) enum ConnectionError {
     Frame(#[from] FrameError),
 }
 
-/// A frame that has come in.
-pub(crate) struct Frame {
-    pub(crate) kind: Kind,
-    pub(crate) body: Vec<u8>,
-}
-
-/// A connection, and the version of the network file that led to it.
-pub(crate) struct Connected {
-    pub(crate) connection: Connection,
-    pub(crate) network: Network,
-}
-
-/// A TLS connection and what has been read of the next frame.
+/// A TLS connection.
 pub(crate) struct Connection {
     stream: TlsStream<TcpStream>,
     buffer: FrameBuffer,
+}
+
+/// What comes in, and what has been read of the next frame.
+pub(crate) struct Reading {
+    stream: ReadHalf<TlsStream<TcpStream>>,
+    buffer: FrameBuffer,
+}
+
+/// What goes out.
+pub(crate) struct Writing {
+    stream: WriteHalf<TlsStream<TcpStream>>,
 }
 
 impl Connection {
@@ -68,7 +67,7 @@ impl Connection {
     pub(crate) async fn open(
         source: NetworkSource,
         own: Credentials,
-    ) -> Result<Connected, ConnectionError> {
+    ) -> Result<(Self, Network), ConnectionError> {
         let network = source.load(now())?;
         let config = tls::client_config(&network, &own)?;
         let address = network.entry.address.clone();
@@ -85,16 +84,24 @@ impl Connection {
             .map_err(|_| ConnectionError::NoAnswer(address))?
             .map_err(ConnectionError::Tls)?;
         let buffer = FrameBuffer::new(Accepts::FromEntry(network.shape()));
-        Ok(Connected { connection: Self { stream, buffer }, network })
+        Ok((Self { stream, buffer }, network))
     }
 
+    /// Both directions, each for a task of its own.
+    pub(crate) fn split(self) -> (Reading, Writing) {
+        let (read, write) = split(self.stream);
+        (Reading { stream: read, buffer: self.buffer }, Writing { stream: write })
+    }
+}
+
+impl Reading {
     /// The next frame. Dropping the future loses nothing: what was read stays in the buffer.
-    pub(crate) async fn read(&mut self) -> Result<Frame, ConnectionError> {
+    pub(crate) async fn next(&mut self) -> Result<(Kind, Vec<u8>), ConnectionError> {
         loop {
             let missing = self.buffer.missing()?;
             if missing == 0 {
                 let (kind, body) = self.buffer.take();
-                return Ok(Frame { kind, body: body.to_vec() });
+                return Ok((kind, body.to_vec()));
             }
             let mut stream = (&mut self.stream).take(missing as u64);
             match stream.read_buf(self.buffer.space()).await {
@@ -109,7 +116,9 @@ impl Connection {
             }
         }
     }
+}
 
+impl Writing {
     /// Writes one frame, in one piece.
     pub(crate) async fn write(&mut self, frame: &[u8]) -> Result<(), ConnectionError> {
         let write = async {

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod budget;
+mod departures;
 mod faults;
 mod noise;
 mod order;
