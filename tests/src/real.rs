@@ -101,6 +101,23 @@ impl Running {
         });
     }
 
+    /// Its standard input, to be written to little by little.
+    ///
+    /// # Panics
+    /// If it was fed before.
+    #[must_use]
+    pub fn take_input(&mut self) -> ChildStdin {
+        self.stdin.take().expect("fed once")
+    }
+
+    /// Whether it has not ended.
+    ///
+    /// # Panics
+    /// If the system does not say.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_none()
+    }
+
     /// Writes to its standard input and leaves it open as long as the program runs.
     ///
     /// # Panics
