@@ -118,6 +118,11 @@ impl Departures {
         }
     }
 
+    /// The entry has said that the round which is due does not open.
+    pub fn pause(&mut self) {
+        self.pending = None;
+    }
+
     /// When [`Departures::handle_timeout`] has to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixMillis> {

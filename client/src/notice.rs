@@ -23,7 +23,7 @@ pub enum Notice {
         round: Round,
         /// How it ended for this client.
         outcome: Outcome,
-        /// Milliseconds from its announcement to its replies.
+        /// Milliseconds from the departure of its submission to its replies.
         latency_ms: u64,
     },
     /// A text has been committed, and will be sent until it is delivered.

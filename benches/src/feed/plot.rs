@@ -19,7 +19,11 @@ struct Panel {
 }
 
 const PANELS: [Panel; 2] = [
-    Panel { title: "cores for a round every 2 s, over onions in it", left: MARGIN, of: |hop| hop.cores_needed },
+    Panel {
+        title: "cores for a round every 2 s, over onions in it",
+        left: MARGIN,
+        of: |hop| hop.cores_needed,
+    },
     Panel {
         title: "peak memory (GB), over onions in a round",
         left: 3.0 * MARGIN + WIDTH,

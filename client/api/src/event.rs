@@ -38,7 +38,7 @@ pub enum Event {
         round: u64,
         /// How it ended for this client.
         outcome: Outcome,
-        /// From its announcement to its replies.
+        /// From the departure of its submission to its replies.
         latency_ms: u64,
     },
     /// A text is durable, and will be sent until it is delivered.

@@ -189,7 +189,9 @@ impl Client {
             self.sealing.reserved = Some(reserved);
             self.commit(vec![Change::LastRound(reserved)]);
         }
-        if let Some(reserved) = self.sealing.reserved.filter(|it| self.sealing.permitted < Some(*it)) {
+        if let Some(reserved) =
+            self.sealing.reserved.filter(|it| self.sealing.permitted < Some(*it))
+        {
             self.sealing.permitted = Some(reserved);
             self.actions.push_back(Action::Order(Order::Permit(reserved)));
         }

@@ -184,6 +184,9 @@ impl Person {
                 self.client.handle_frame(now, Kind::EpochKeys, &keys[HEADER_LEN..], &mut self.rng);
             self.wire.announce(now, &it);
         }
+        if let (Kind::Control, Ok(Control::Paused { .. })) = (header.kind, Control::decode(body)) {
+            self.wire.pause();
+        }
         self.client.handle_frame(now, header.kind, body, &mut self.rng)
     }
 
@@ -497,16 +500,14 @@ fn a_round_that_does_not_open_costs_nothing_and_is_told_once() {
     let ahead =
         |round, opens_in_ms| Announcement { round, opens_in_ms, closes_in_ms: 4000 }.to_frame();
     let paused = |reason| Control::Paused { reason }.to_frame();
-    person.take(start(), &ahead(FIRST, 5)).unwrap();
+    person.take(start(), &ahead(FIRST, 300)).unwrap();
+    assert!(person.run_until(start().plus(300)).is_empty());
     for reason in [Pause::Unreachable, Pause::NoKeys] {
-        person.take(start(), &paused(reason)).unwrap();
+        person.take(start().plus(300), &paused(reason)).unwrap();
     }
-    person.client.handle_timeout(start().plus(5), &mut person.rng);
-    assert!(person.settle().is_empty(), "it would be late, and charged");
-    assert_eq!((person.last_round, person.state.charged), (None, 0));
-    // It is not silence either.
-    assert!(person.client.poll_timeout() >= Some(start().plus(SILENCE_MS)));
+    assert!(person.run_until(start().plus(1900)).is_empty(), "it would be late, and charged");
     person.answer(FIRST.next());
+    assert_eq!(person.state.charged, 1, "what was sealed for the round that did not open is not");
     person.take(start(), &paused(Pause::NoKeys)).unwrap();
     person.settle();
     let told = |notice: &&Notice| matches!(notice, Notice::Paused { .. });

@@ -69,6 +69,16 @@ fn nothing_leaves_in_a_round_that_is_not_durable() {
 }
 
 #[test]
+fn nothing_leaves_in_a_round_that_does_not_open() {
+    let mut it = stocked();
+    it.announce(UnixMillis(0), &announcement(1, 100));
+    it.pause();
+    assert_eq!((it.poll_timeout(), leaves_at(&mut it, 9999)), (None, None));
+    it.announce(UnixMillis(2000), &announcement(2, 0));
+    assert_eq!(leaves_at(&mut it, 2050), Some(1));
+}
+
+#[test]
 fn a_round_for_which_nothing_came_is_given_up_when_it_closes() {
     let mut it = departures();
     it.announce(UnixMillis(0), &announcement(3, 0));
@@ -118,7 +128,9 @@ fn run(steps: &[Step], talking: bool) -> Vec<(u64, Round)> {
     let (mut now, mut left) = (0, Vec::new());
     for step in steps {
         match *step {
-            Step::Announce(round, opens) => it.announce(UnixMillis(now), &announcement(round, opens)),
+            Step::Announce(round, opens) => {
+                it.announce(UnixMillis(now), &announcement(round, opens))
+            }
             Step::Talk(round, of) if talking => it.obey(Order::Talk(prepared(round, 2, of))),
             Step::Void(round, generation) if talking => {
                 it.obey(Order::Void { round: Round(round), generation });

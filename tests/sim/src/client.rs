@@ -207,6 +207,9 @@ impl ClientNode {
                 self.departures.announce(now, &announcement);
             }
         }
+        if let (Kind::Control, Ok(Control::Paused { .. })) = (kind, Control::decode(body)) {
+            self.departures.pause();
+        }
         self.inbox.push_back((now, kind, body.to_vec()));
         true
     }

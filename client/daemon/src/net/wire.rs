@@ -11,6 +11,7 @@ use std::time::Duration;
 use talaria_client::certificate::Credentials;
 use talaria_client::departures::{Departures, Order};
 use talaria_store::NetworkSource;
+use talaria_wire::control::Control;
 use talaria_wire::frame::{Announcement, Kind};
 use talaria_wire::network_file::Network;
 use talaria_wire::{Round, UnixMillis};
@@ -42,6 +43,8 @@ pub(crate) struct Departed {
 /// What the sending task is told.
 enum Word {
     Announced(Instant, Announcement),
+    /// The round that is due does not open.
+    Paused,
     Order(Order),
     /// A frame that is not for a round.
     Write(Vec<u8>),
@@ -195,10 +198,19 @@ async fn read(
             Err(error) => return error,
         };
         let (instant, at) = (Instant::now(), now());
-        if kind == Kind::Announcement
-            && let Ok(announcement) = Announcement::decode(&body)
-        {
-            let _ = words.send(Word::Announced(instant, announcement));
+        // What cannot be understood the client makes something of.
+        let word = match kind {
+            Kind::Announcement => Announcement::decode(&body)
+                .map(|announcement| Word::Announced(instant, announcement))
+                .ok(),
+            Kind::Control => {
+                let control = Control::decode(&body).ok();
+                control.filter(|it| matches!(it, Control::Paused { .. })).map(|_| Word::Paused)
+            }
+            _ => None,
+        };
+        if let Some(word) = word {
+            let _ = words.send(word);
         }
         if arrivals.send(Arrival { at, kind, body }).await.is_err() {
             return ConnectionError::Closed;
@@ -265,6 +277,7 @@ impl Sending {
             Word::Announced(instant, announcement) => {
                 self.departures.announce(self.clock.at(instant), &announcement);
             }
+            Word::Paused => self.departures.pause(),
             Word::Order(order) => self.departures.obey(order),
             Word::Write(frame) => return Some(frame),
         }

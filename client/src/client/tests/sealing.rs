@@ -147,7 +147,8 @@ fn what_was_sealed_for_keys_that_are_gone_stays() {
     alice.settle();
     assert_eq!(alice.state.charged, 1);
     let body = &left[0].1.frame[HEADER_LEN + 8..];
-    let context = |byte: u8| (OnionSecret::from_bytes(&[byte; 32]), body[..body.len() / 2].to_vec());
+    let context =
+        |byte: u8| (OnionSecret::from_bytes(&[byte; 32]), body[..body.len() / 2].to_vec());
     for (byte, opens) in [(5, false), (6, true)] {
         let (hop, mut onion) = context(byte);
         assert_eq!(peel(&mut onion, &PeelContext::new(&hop, &[], second, HopIndex(0))).1, opens);

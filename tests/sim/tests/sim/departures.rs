@@ -19,8 +19,7 @@ fn departures(world: &World, client: usize) -> Vec<UnixMillis> {
 
 /// Two clients that talk, and have something to say all the time, or idle.
 fn run(seed: u64, costs: Costs, talking: bool) -> World {
-    let mut world =
-        World::new(Setting { period_ms: PERIOD_MS, costs, ..Setting::new(seed, 2) });
+    let mut world = World::new(Setting { period_ms: PERIOD_MS, costs, ..Setting::new(seed, 2) });
     world.run_for(3_210);
     if talking {
         world.talk(0, 1);
@@ -73,7 +72,6 @@ fn what_the_server_sends_is_the_same_too() {
 fn submissions_leave_a_fixed_time_after_their_rounds_open() {
     let world = run(3, Costs { verify_ms: 35, commit_ms: 70 }, true);
     // Announcements take 5 to 40 ms; those that come ahead of the opening differ by as much.
-    let phases: BTreeSet<u64> =
-        departures(&world, 0).iter().map(|at| at.0 % PERIOD_MS).collect();
+    let phases: BTreeSet<u64> = departures(&world, 0).iter().map(|at| at.0 % PERIOD_MS).collect();
     assert!(phases.iter().all(|phase| (50..=50 + 80).contains(phase)), "{phases:?}");
 }
