@@ -21,6 +21,7 @@ use rand::CryptoRng;
 use talaria_wire::control::{Control, NotWelcome};
 use talaria_wire::epoch::{BadEpochKeys, ChainKeys, EpochKeys};
 use talaria_wire::frame::{Announcement, Kind, Replies};
+use talaria_wire::identity::directory::Head;
 use talaria_wire::network_file::{Network, NetworkVersion};
 use talaria_wire::reason::Pause;
 use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
@@ -63,6 +64,8 @@ pub struct Client {
     away: VecDeque<RoundAway>,
     talk: Option<Talk>,
     limit: Limit,
+    /// The newest head of the directory that is known here.
+    head: Option<Head>,
     actions: VecDeque<Action>,
     counters: Counters,
 }
@@ -86,6 +89,7 @@ impl Client {
             away: VecDeque::new(),
             talk: None,
             limit: Limit { rounds: Budget::of(&network.noise).rounds(), beyond: false },
+            head: None,
             actions: VecDeque::new(),
             counters: Counters::default(),
         }
@@ -111,6 +115,21 @@ impl Client {
     /// idles then, which looks the same from outside, and what is said is kept.
     pub fn go_beyond_budget(&mut self, beyond: bool) {
         self.set_limit(Limit { beyond, ..self.limit });
+    }
+
+    /// The newest head of the directory that is known here: the partner is told it.
+    pub fn know_head(&mut self, head: Option<Head>) {
+        self.head = head;
+        if let Some(talk) = &mut self.talk {
+            talk.conversation.know_head(head);
+        }
+    }
+
+    /// Heads that the partner knows, as far as they are news. Nobody has looked at their signatures.
+    /// Look at them when the directory is looked at, and not sooner: what is done at other moments
+    /// may say that somebody talks.
+    pub fn take_heads(&mut self) -> Vec<Head> {
+        self.talk.as_mut().map_or_else(Vec::new, |talk| talk.conversation.take_heads())
     }
 
     fn set_limit(&mut self, limit: Limit) {

@@ -6,6 +6,7 @@
 
 pub mod budget;
 mod ending;
+mod gossip;
 mod inbox;
 mod outbox;
 mod search;
@@ -14,6 +15,7 @@ mod units;
 
 use std::collections::BTreeMap;
 
+use talaria_wire::identity::directory::Head;
 use talaria_wire::params::ONIONS_PER_LANE;
 use talaria_wire::peer_message::{Content, MessageId, SessionId};
 use talaria_wire::{Round, UnixMillis};
@@ -21,6 +23,7 @@ use thiserror::Error;
 
 use crate::notice::{Notice, Presence, Way};
 use budget::{BudgetStage, Ended, Ledger, Limit};
+use gossip::Gossip;
 use inbox::Inbox;
 use outbox::{Acknowledgement, Outbox};
 use search::Search;
@@ -69,6 +72,7 @@ pub(crate) struct Conversation {
     state: ConversationState,
     outbox: Outbox,
     inbox: Inbox,
+    gossip: Gossip,
     ledger: Ledger,
     search: Search,
     /// What was told of the budget in this run.
@@ -108,6 +112,7 @@ impl Conversation {
             ledger: Ledger::new(limit, state.charged),
             state,
             inbox: Inbox::default(),
+            gossip: Gossip::default(),
             search: Search::new(session),
             stage: None,
             away: BTreeMap::new(),
@@ -166,6 +171,16 @@ impl Conversation {
 
     pub(crate) fn partner(&self) -> &UserName {
         &self.partner
+    }
+
+    /// The newest head of the directory that is known here.
+    pub(crate) fn know_head(&mut self, head: Option<Head>) {
+        self.gossip.know(head);
+    }
+
+    /// Heads that the partner has told of.
+    pub(crate) fn take_heads(&mut self) -> Vec<Head> {
+        self.gossip.take()
     }
 
     pub(crate) fn hold_back(&mut self, held: bool) {
@@ -238,7 +253,7 @@ impl Conversation {
             done,
             ack: self.state.received,
             selective_ack: self.inbox.selective(self.state.received),
-            ..unit.map_or_else(Content::idle, |seq| self.unit(seq))
+            ..unit.map_or_else(|| self.gossip.idle(), |seq| self.unit(seq))
         })
     }
 
@@ -333,6 +348,7 @@ impl Conversation {
     }
 
     fn hear(&mut self, round: Round, content: Content) {
+        self.gossip.hear(&content);
         let newest = self.heard.is_none_or(|heard| round >= heard);
         if newest {
             self.heard = Some(round);

@@ -210,11 +210,11 @@ def decode_content(content):
     fields = dict(zip(FIELDS, CONTENT.unpack(content), strict=True))
     length, body, flags = fields.pop("length"), fields["body"], fields.pop("flags")
     index, count = fields["fragment_index"], fields["fragment_count"]
-    sound = fields["kind"] <= 3 and flags <= 1 and length <= 336 and not any(body[length:])
+    sound = fields["kind"] <= 4 and flags <= 1 and length <= 336 and not any(body[length:])
     if fields["kind"] == 1:
         sound = sound and index < count
     else:
-        sound = sound and index == count == length == 0
+        sound = sound and index == count == 0 and length == (112 if fields["kind"] == 4 else 0)
     if not sound:
         raise Bad("content")
     return fields | {"done": flags == 1, "body": body[:length].hex(),
@@ -753,6 +753,7 @@ class Copy:
         self.network, self.service = network, service
         self.entries, self.time, self.users = 0, 0, {}
         self.hash = derive("DirectoryStart", 32, network)
+        self.hashes, self.signed = [self.hash], None
 
     def take(self, data):
         entry = decode_entry(data)
@@ -786,19 +787,35 @@ class Copy:
             raise Bad("contradiction")
         self.users[entry["name"]] = entry | {"since": since}
         self.hash = derive("DirectoryEntry", 32, self.hash, data)
+        self.hashes.append(self.hash)
         self.entries, self.time = self.entries + 1, entry["time"]
 
-    def append(self, entries, head):
+    def append(self, entries, head, now):
         count, hash_, time = head[:8], head[8:40], head[40:48]
         signed = derive("DirectoryHead", 32, self.network, count, hash_, time)
         if len(head) != 112 or not verify(self.service, signed, head[48:]):
             raise Bad("unsigned")
+        count, time = int.from_bytes(count, "big"), int.from_bytes(time, "big")
+        if time > now + 600:
+            raise Bad("future")
+        before = self.entries
+        if count <= before and hash_ != self.hashes[count]:
+            raise Bad("two stories" if self.signed else "forked")
+        if self.signed is not None and count < before and time > self.signed + 600:
+            raise Bad("two stories")
+        if self.signed is not None and count > before and self.signed > time + 600:
+            raise Bad("two stories")
+        if count < before or count == before and entries:
+            raise Bad("behind")
         for entry in entries:
             self.take(entry)
-        if int.from_bytes(count, "big") < self.entries:
-            raise Bad("behind")
-        if int.from_bytes(count, "big") == self.entries and hash_ != self.hash:
+        if self.time > now + 600:
+            raise Bad("future")
+        if count != self.entries:
+            raise Bad("uncovered")
+        if hash_ != self.hash:
             raise Bad("forked")
+        self.signed = time
 
 
 # The files.
@@ -1080,7 +1097,8 @@ def check_directory(file, c):
         known = Copy(network, compressed(service))
         for entry in entries[:4]:
             known.take(entry)
-        given = [unhex(entry) for entry in page["entries"]], unhex(page["head"])
+        known.signed = 1_900_000_000 - 10
+        given = [unhex(entry) for entry in page["entries"]], unhex(page["head"]), 1_900_000_000
         if page["outcome"] == "taken":
             c.equal(page["name"], known.append(*given), None)
         else:

@@ -72,7 +72,7 @@ impl World {
     fn copy(&self) -> Copy {
         let mut copy = Copy::new(self.service.network, *self.service.head_key.public());
         let (entries, head) = self.service.page(0);
-        copy.append(&entries, &head).unwrap();
+        copy.append(&entries, &head, self.service.now_s).unwrap();
         copy
     }
 }

@@ -47,6 +47,20 @@ pub struct Status {
     pub idle_pairs_unmet: u64,
     /// One for each conversation.
     pub contacts: Vec<Used>,
+    /// What the identity service has signed.
+    pub directory: Directory,
+}
+
+/// How far the copy of the directory has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// How many entries it has.
+    pub entries: u64,
+    /// How long ago the service has signed it, in seconds.
+    pub age_s: Option<u64>,
+    /// Two heads, in hexadecimal, that prove that the service has signed two stories.
+    pub contradiction: Option<String>,
 }
 
 impl Status {
@@ -74,6 +88,7 @@ impl Status {
             meaning: meaning(protection),
             idle_pairs_unmet,
             contacts: charged.into_iter().map(used).collect(),
+            directory: Directory::default(),
         }
     }
 }

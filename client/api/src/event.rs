@@ -199,6 +199,8 @@ pub enum Code {
     PartnerGone,
     /// The identity service contradicts itself.
     Directory,
+    /// The directory has not been signed anew for a while.
+    DirectoryStale,
     /// The face was too slow, and is told nothing more.
     FellBehind,
     /// The time that was given is over.

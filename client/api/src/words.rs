@@ -119,6 +119,17 @@ pub fn describe_budget(stage: Stage, charged: u64, budget: u64) -> String {
     format!("{used}: {rest}")
 }
 
+/// What to say of a directory that nobody has signed anew for a while.
+#[must_use]
+pub fn describe_stale_directory(age_s: u64) -> String {
+    format!(
+        "the newest directory that has come here was signed {} minutes ago, and the identity service \
+         signs one every minute: somebody may be keeping news of keys from you, or the clock of this \
+         machine is wrong. Nobody is met for the first time on a directory of more than an hour",
+        age_s / 60
+    )
+}
+
 /// What the partner does, after their name.
 #[must_use]
 pub fn describe_presence(presence: Presence) -> &'static str {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use talaria_client::{Contact, Trust};
-use talaria_daemon::told;
+use talaria_daemon::{now, told};
 use talaria_store::{Home, HomeError};
 
 use crate::args::Chat;
@@ -45,7 +45,7 @@ pub(crate) fn chat(
 }
 
 fn partner(home: &mut Home, args: &Chat, json: bool) -> Result<Contact, CliError> {
-    let met = home.meet(&args.name)?;
+    let met = home.meet(&args.name, now())?;
     if let Trust::Changed { .. } = met.trust {
         return Err(HomeError::KeyChanged(args.name.clone()).into());
     }

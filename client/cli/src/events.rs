@@ -67,6 +67,7 @@ mod tests {
             "key_accepted",
             "partner_gone",
             "directory",
+            "directory_stale",
             "fell_behind",
         ] {
             assert!(page.contains(&format!("`{code}`")), "{code} is not explained");

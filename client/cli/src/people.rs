@@ -7,6 +7,7 @@ use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
 use talaria_client::{Contact, Met, SafetyNumber, Trust};
+use talaria_daemon::now;
 use talaria_store::Home;
 use talaria_wire::identity::UserName;
 
@@ -58,7 +59,7 @@ pub(crate) fn verify(
 ) -> Result<(), CliError> {
     let mut session = Session::look(dir, source)?;
     let home = &mut session.home;
-    let met = home.meet(name)?;
+    let met = home.meet(name, now())?;
     let number = safety_number(home, &met.contact)?;
     if !json {
         print(&describe(&met, &number)?)?;
@@ -69,7 +70,7 @@ pub(crate) fn verify(
         (Verdict::Show, trust) if !json && source.is_terminal() => ask(home, &met, trust)?,
         (Verdict::Show | Verdict::Accept, _) => {}
     }
-    let trust = trust_name(home.meet(name)?.trust);
+    let trust = trust_name(home.meet(name, now())?.trust);
     if json {
         let safety_number = Some(number.digits());
         return print_json(&Person { name: name.as_str(), trust, safety_number });

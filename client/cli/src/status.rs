@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use talaria_api::budget::{Used, UsedState};
+use talaria_api::budget::{Directory, Used, UsedState};
 use talaria_daemon::told;
 
 use crate::commands::{print, print_json};
@@ -20,6 +20,17 @@ pub(crate) fn status(dir: &Path, source: &Source, json: bool) -> Result<(), CliE
     print(&format!("network {}: {}", status.network, status.meaning))?;
     for used in &status.contacts {
         print(&line(used))?;
+    }
+    let Directory { entries, age_s, contradiction } = &status.directory;
+    match age_s {
+        Some(age_s) => print(&format!("directory: {entries} entries, signed {age_s} s ago"))?,
+        None => print("directory: none yet")?,
+    }
+    if let Some(heads) = contradiction {
+        print(&format!(
+            "WARNING: the identity service has signed two directories that contradict each other. \
+             Tell the operators and your contacts; these two heads are the proof: {heads}"
+        ))?;
     }
     match status.idle_pairs_unmet {
         0 => Ok(()),

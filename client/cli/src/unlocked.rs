@@ -4,9 +4,12 @@ use std::path::Path;
 
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use talaria_api::words::describe_stale_directory;
 use talaria_daemon::account::{Unlocked, sync};
+use talaria_daemon::now;
 use talaria_opaque::Stretch;
 use talaria_store::{AccountFile, Home, HomeError};
+use talaria_wire::identity::directory::{BadPage, STALE_S};
 use tokio::runtime::Runtime;
 
 use crate::advice;
@@ -31,6 +34,7 @@ impl Session {
         let mut session = Self::unlock(dir, source, true)?;
         let Self { runtime, unlocked, home, .. } = &mut session;
         runtime.block_on(unlocked.refresh(home))?;
+        warn_of_directory(home)?;
         Ok(session)
     }
 
@@ -46,6 +50,7 @@ impl Session {
             }
             other => other?,
         }
+        warn_of_directory(home)?;
         Ok(session)
     }
 
@@ -68,6 +73,21 @@ impl Session {
             Home::look_into(dir, &unlocked.key)
         };
         Ok(Self { runtime, rng, unlocked, home: home? })
+    }
+}
+
+/// Says if the directory that has just come is old, or the service has ever contradicted itself.
+fn warn_of_directory(home: &mut Home) -> Result<(), HomeError> {
+    if let Some(heads) = home.contradiction()? {
+        eprintln!("{}", HomeError::Directory(BadPage::TwoStories(Box::new(heads))));
+    }
+    match home.require_fresh(STALE_S, now()) {
+        Err(HomeError::Stale { age_s: Some(age_s) }) => {
+            eprintln!("warning: {}", describe_stale_directory(age_s));
+            Ok(())
+        }
+        Err(HomeError::Stale { age_s: None }) => Ok(()),
+        other => other,
     }
 }
 

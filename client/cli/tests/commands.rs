@@ -253,7 +253,7 @@ fn who_logs_out_is_told_what_is_lost() {
     world.register("b", "bob");
     world.ok("a", &["verify", "bob", "--mark"]);
     let mut home = world.home("a");
-    let bob = home.meet(&UserName::new("bob").unwrap()).unwrap().contact;
+    let bob = home.meet(&UserName::new("bob").unwrap(), net::now()).unwrap().contact;
     let said = Said::Text { id: MessageId(0), text: Text::new("x").unwrap(), sent_ms: 1 };
     let queued = state::Change::Queued(Outgoing { first_seq: 0, what: said });
     home.commit(&[Change::Conversation(bob.key, queued)]).unwrap();
@@ -406,7 +406,7 @@ fn status_shows_the_goal_and_what_is_used_of_it() {
     world.register("b", "bob");
     world.ok("a", &["verify", "bob", "--mark"]);
     let mut home = world.home("a");
-    let bob = home.meet(&UserName::new("bob").unwrap()).unwrap().contact;
+    let bob = home.meet(&UserName::new("bob").unwrap(), net::now()).unwrap().contact;
     let charged = state::Change::Charged { rounds: 7 };
     let unmet = Change::IdlePairsUnmet(3);
     home.commit(&[Change::Conversation(bob.key, charged), unmet]).unwrap();

@@ -158,8 +158,7 @@ pub async fn sync(service: &mut IdentityConnection, home: &mut Home) -> Result<(
     loop {
         let since = home.directory()?.entries();
         let (entries, head) = service.page(since).await?;
-        let more = home.append_directory(&entries, &head)?;
-        if !more || entries.is_empty() {
+        if !home.append_directory(&entries, &head, now())? {
             return Ok(());
         }
     }

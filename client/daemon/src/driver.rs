@@ -16,6 +16,7 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use talaria_wire::UnixMillis;
 use talaria_wire::identity::UserName;
+use talaria_wire::identity::directory::{BadPage, Head, TwoHeads};
 use talaria_wire::peer_message::MessageId;
 use talaria_wire::reason::{Farewell, Refusal};
 use tokio::time::sleep;
@@ -81,6 +82,8 @@ struct Driver {
     held_back: bool,
     /// It was told that the directory contradicts itself.
     contradicted: bool,
+    /// It was told that the directory is old.
+    told_stale: bool,
     backoff: Backoff,
     inputs: Vec<Input>,
     /// Whose texts are on their way to the disk, in their order.
@@ -105,15 +108,15 @@ pub async fn run(
     let partner = contact.name.clone();
     let shelf = Shelf::new(home);
     let begun = shelf.with(move |home| Begun::read(home, contact)).await?;
-    let Begun { source, network, credentials, identity, last_round, contact, state, entries } =
-        begun;
+    let Begun { source, network, credentials, identity, last_round, contact, state, .. } = begun;
+    let (entries, head, proof) = (begun.entries, begun.head, begun.proof);
     let mut client = Client::new(&network, identity, last_round);
     client.go_beyond_budget(when_spent == WhenSpent::GoOn);
     client.open(contact, state);
     let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
     let link = Link::Coming(connect(&source, credentials, Duration::ZERO));
     let following = follow(&source, entries, Some(Duration::ZERO));
-    let driver = Driver {
+    let mut driver = Driver {
         home: shelf,
         client,
         rng,
@@ -124,7 +127,8 @@ pub async fn run(
         partner,
         following,
         held_back: false,
-        contradicted: false,
+        contradicted: proof.is_some(),
+        told_stale: false,
         backoff: Backoff::default(),
         inputs: Vec::new(),
         saying: VecDeque::new(),
@@ -132,6 +136,12 @@ pub async fn run(
         shown_open: true,
         finished: false,
     };
+    if let Some(heads) = proof {
+        let bad = HomeError::Directory(BadPage::TwoStories(Box::new(heads)));
+        driver.show(Event::Directory(bad.to_string()));
+    }
+    // How old it is will be seen when the first pages have come.
+    driver.client.know_head(head);
     driver.drive().await
 }
 
@@ -146,6 +156,10 @@ struct Begun {
     state: ConversationState,
     /// In the copy of the directory.
     entries: u64,
+    /// The head of it.
+    head: Option<Head>,
+    /// The service has signed two stories.
+    proof: Option<TwoHeads>,
 }
 
 impl Begun {
@@ -159,8 +173,21 @@ impl Begun {
         home.commit(&[Change::IdlePairsUnmet(0)])?;
         let state = home.conversation(&contact.key)?;
         let (identity, last_round) = (home.identity()?, home.last_round()?);
-        let entries = home.directory()?.entries();
-        Ok(Self { source, network, credentials, identity, last_round, contact, state, entries })
+        let proof = home.contradiction()?;
+        let copy = home.directory()?;
+        let (entries, head) = (copy.entries(), copy.head().copied());
+        Ok(Self {
+            source,
+            network,
+            credentials,
+            identity,
+            last_round,
+            contact,
+            state,
+            entries,
+            head,
+            proof,
+        })
     }
 }
 

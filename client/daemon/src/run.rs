@@ -62,6 +62,11 @@ pub enum Event {
     PartnerGone(String),
     /// The identity service contradicts itself: how.
     Directory(String),
+    /// The directory has not been signed anew for a while.
+    DirectoryStale {
+        /// How old it is, in seconds.
+        age_s: u64,
+    },
     /// There is no connection; the next attempt follows.
     Disconnected {
         /// Why.

@@ -167,7 +167,7 @@ impl Person {
         let home = dir.path().join("home");
         let home = account::register(&home, network_file, "alice", &mut rng).await;
         let mut home = home.unwrap();
-        let bob = home.meet(&UserName::new("bob").unwrap()).unwrap().contact;
+        let bob = home.meet(&UserName::new("bob").unwrap(), now()).unwrap().contact;
         happens(&bob, secret_of_bob);
         let (input, input_end) = mpsc::channel(8);
         let (shown, shown_end) = mpsc::unbounded_channel();

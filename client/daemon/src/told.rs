@@ -1,13 +1,15 @@
 //! From what a run tells to what faces are told.
 
-use talaria_api::budget::{Goal, Protection, Status};
+use talaria_api::budget::{Directory, Goal, Protection, Status};
 use talaria_api::words::{self, Interference as Sign};
 use talaria_api::{self as api, Code, Outcome, Presence, Stage, Text, Token, Trouble, Trust, Way};
 use talaria_client::conversation::state::Received;
 use talaria_client::{Budget, BudgetStage, Interference, Notice, SafetyNumber};
 use talaria_store::{Home, HomeError};
 use talaria_wire::identity::UserName;
+use talaria_wire::identity::directory::HEAD_LEN;
 
+use crate::clock::now;
 use crate::run::{Asked, Event};
 
 /// Something to be told, and who has asked for it.
@@ -94,7 +96,18 @@ pub fn status(home: &mut Home) -> Result<Status, HomeError> {
     }
     let protection = protection(Budget::of(&terms.noise));
     let unmet = home.idle_pairs_unmet()?;
-    Ok(Status::new(terms.name.clone(), terms.noise.onions, protection, unmet, charged))
+    let status = Status::new(terms.name.clone(), terms.noise.onions, protection, unmet, charged);
+    Ok(Status { directory: directory(home)?, ..status })
+}
+
+/// How far the copy of the directory has come, and whether it is one.
+fn directory(home: &mut Home) -> Result<Directory, HomeError> {
+    let contradiction = home.contradiction()?;
+    let copy = home.directory()?;
+    let age_s = copy.head().map(|head| head.age_s(now().0 / 1000));
+    let bytes = contradiction.map(|heads| heads.to_bytes());
+    let hex = |bytes: [u8; 2 * HEAD_LEN]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Directory { entries: copy.entries(), age_s, contradiction: bytes.map(hex) })
 }
 
 fn protection(budget: Budget) -> Protection {
@@ -131,6 +144,10 @@ fn from_run(event: &Event, partner: &str) -> api::Event {
         Event::KeyAccepted(_) => trouble(Code::KeyAccepted, words::describe_key_accepted(partner)),
         Event::PartnerGone(why) => trouble(Code::PartnerGone, why.clone()),
         Event::Directory(why) => api::Event::Error(Trouble::new(Code::Directory, why.clone())),
+        Event::DirectoryStale { age_s } => {
+            let message = words::describe_stale_directory(*age_s);
+            api::Event::Error(Trouble::new(Code::DirectoryStale, message))
+        }
         Event::Disconnected { reason, .. } => {
             api::Event::Error(Trouble::new(Code::Disconnected, reason.clone()))
         }

@@ -19,7 +19,8 @@ impl Client {
     pub fn open(&mut self, contact: Contact, state: ConversationState) {
         let session = Session::new(&self.identity, &contact, self.network.network);
         let (id, start) = (session.id(), session.start());
-        let conversation = Conversation::new(contact.name, id, start, state, self.limit);
+        let mut conversation = Conversation::new(contact.name, id, start, state, self.limit);
+        conversation.know_head(self.head);
         let talk = Talk { session, conversation, partner: contact.key };
         self.forget_talks();
         self.talk = Some(talk);

@@ -7,6 +7,7 @@ use rustls_pki_types::CertificateDer;
 use talaria_wire::crypto::OnionSecret;
 use talaria_wire::dead_drop::EMPTY_REPLY;
 use talaria_wire::frame::{Accepts, HEADER_LEN, Header, Outcome, Submission};
+use talaria_wire::identity::directory::{AHEAD_MAX, EntryHash};
 use talaria_wire::network_file::{
     EntryInfo, HopInfo, IdentityInfo, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
@@ -315,6 +316,42 @@ fn idle_and_talking_clients_send_frames_of_one_size() {
     people[0].client.say(&"long ".repeat(2000), start()).unwrap();
     let sizes: Vec<_> = people.iter_mut().map(|p| p.answer(FIRST).len()).collect();
     assert_eq!(sizes, [sizes[0]; 3]);
+}
+
+#[test]
+fn partners_tell_each_other_the_newest_heads_where_they_would_say_nothing() {
+    let server = Server::new(2);
+    let mut people = pair(&server);
+    let head = |entries, time_s| {
+        let hash = EntryHash([7; 32]);
+        Head { entries, hash, time_s, signature: [9; 64] }
+    };
+    people[0].client.know_head(Some(head(8, 100)));
+    people[1].client.know_head(Some(head(5, 90)));
+    people[0].client.say("a text goes on as before", start()).unwrap();
+    for r in 1..6 {
+        run_round(&server, &mut people, Round(FIRST.0 + r), &[]);
+    }
+    assert_eq!(people[1].state.texts, 1);
+    assert_eq!(people[0].client.take_heads(), [head(5, 90)]);
+    assert_eq!(people[1].client.take_heads(), [head(8, 100)]);
+    // Once is enough, until there is another one; and what both know is no news.
+    people[0].client.know_head(Some(head(5, 95)));
+    people[1].client.know_head(Some(head(5, 95)));
+    for r in 6..9 {
+        run_round(&server, &mut people, Round(FIRST.0 + r), &[]);
+    }
+    assert_eq!(people[0].client.take_heads(), []);
+    // A partner who says one after the other does not fill the memory.
+    for r in 9..40 {
+        people[1].client.know_head(Some(head(r, 95)));
+        run_round(&server, &mut people, Round(FIRST.0 + r), &[]);
+    }
+    assert_eq!(people[0].client.take_heads().len(), AHEAD_MAX);
+    // Nobody else sees whether there is one.
+    people[1].client.know_head(None);
+    let [one, other] = [0, 1].map(|i: usize| people[i].answer(Round(FIRST.0 + 40)).len());
+    assert_eq!(one, other);
 }
 
 #[test]

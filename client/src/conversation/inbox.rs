@@ -23,7 +23,7 @@ impl Inbox {
         let Some(ahead) = content.seq.checked_sub(received) else {
             return;
         };
-        if content.kind != Kind::Idle && ahead <= WINDOW && content.seq < u32::MAX {
+        if content.kind.is_unit() && ahead <= WINDOW && content.seq < u32::MAX {
             self.later.entry(content.seq).or_insert((content, round));
         }
     }
@@ -49,7 +49,7 @@ fn change(unit: &Content, round: Round, state: &ConversationState) -> Change {
         Kind::Begin => Change::PartnerBegan { seq },
         Kind::End => Change::PartnerEnded { seq: Some(seq) },
         Kind::Data if belongs(unit, partial) => fragment(unit, round, state),
-        Kind::Data | Kind::Idle => Change::Skipped { seq },
+        Kind::Data | Kind::Idle | Kind::Head => Change::Skipped { seq },
     }
 }
 

@@ -13,7 +13,7 @@ use rustls_pki_types::CertificateDer;
 use talaria_wire::Round;
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
 use talaria_wire::identity::UserName;
-use talaria_wire::identity::directory::Entry;
+use talaria_wire::identity::directory::{Entry, Head, TwoHeads};
 use talaria_wire::network_file::NetworkId;
 use talaria_wire::peer_message::MessageId;
 use zeroize::Zeroizing;
@@ -157,8 +157,13 @@ impl Database {
         rows.map(|row| entry(row?).map_err(|_| HomeError::Damaged("directory"))).collect()
     }
 
-    /// Fails if one of them is there already.
-    pub(super) fn append_directory(&mut self, entries: &[Entry]) -> Result<(), HomeError> {
+    /// Entries, and the head that is signed for them and all before. Fails if one of them is there
+    /// already.
+    pub(super) fn append_directory(
+        &mut self,
+        entries: &[Entry],
+        head: &Head,
+    ) -> Result<(), HomeError> {
         self.synchronous("FULL")?;
         let transaction = self.connection.transaction()?;
         for entry in entries {
@@ -166,7 +171,38 @@ impl Database {
             let values = params![entry.index.cast_signed(), entry.to_bytes()];
             transaction.prepare_cached(sql)?.execute(values)?;
         }
+        let reached = [head.entries.cast_signed()];
+        transaction.execute("DELETE FROM head WHERE entries <= ?1", reached)?;
+        put_head(&transaction, head)?;
         Ok(transaction.commit()?)
+    }
+
+    /// The head of so many entries, and those of more.
+    pub(super) fn heads(&self, since: u64) -> Result<Vec<Head>, HomeError> {
+        let sql = "SELECT head FROM head WHERE entries >= ?1 ORDER BY entries";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([since.cast_signed()], |r| r.get::<_, Vec<u8>>(0))?;
+        let head = |bytes: Vec<u8>| Head::from_bytes(&bytes);
+        rows.map(|row| head(row?).map_err(|_| HomeError::Damaged("head"))).collect()
+    }
+
+    /// A head that the copy of the directory has not reached.
+    pub(super) fn add_head(&mut self, head: &Head) -> Result<(), HomeError> {
+        self.synchronous("FULL")?;
+        Ok(put_head(&self.connection, head)?)
+    }
+
+    pub(super) fn contradiction(&self) -> Result<Option<Vec<u8>>, HomeError> {
+        let sql = "SELECT heads FROM contradiction";
+        Ok(self.connection.query_row(sql, [], |r| r.get(0)).optional()?)
+    }
+
+    /// Keeps the first one.
+    pub(super) fn keep_contradiction(&mut self, heads: &TwoHeads) -> Result<(), HomeError> {
+        self.synchronous("FULL")?;
+        let sql = "INSERT INTO contradiction (id, heads) VALUES (1, ?1) ON CONFLICT DO NOTHING";
+        self.connection.execute(sql, [heads.to_bytes().as_slice()])?;
+        Ok(())
     }
 
     pub(super) fn last_round(&self) -> Result<Option<Round>, HomeError> {
@@ -354,6 +390,13 @@ impl Database {
     fn synchronous(&self, level: &str) -> Result<(), HomeError> {
         Ok(self.connection.pragma_update(None, "synchronous", level)?)
     }
+}
+
+fn put_head(connection: &Connection, head: &Head) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO head (entries, head) VALUES (?1, ?2)";
+    let bytes = head.to_bytes();
+    let values = params![head.entries.cast_signed(), bytes.as_slice()];
+    connection.execute(sql, values).map(drop)
 }
 
 /// Makes the tables, or brings those of an earlier version to the form of this one.

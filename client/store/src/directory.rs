@@ -1,7 +1,10 @@
 //! The copy of the directory in a home, and what it says of contacts.
 
+use talaria_wire::UnixMillis;
 use talaria_wire::identity::UserName;
-use talaria_wire::identity::directory::{Copy, Entry, Head, PAGE_MAX, User};
+use talaria_wire::identity::directory::{
+    BadPage, Copy, Entry, FIRST_CONTACT_S, Head, PAGE_MAX, TwoHeads, User,
+};
 
 use crate::error::HomeError;
 use crate::home::Home;
@@ -32,28 +35,87 @@ impl Home {
         loop {
             let entries = self.database.directory(copy.entries(), step)?;
             if entries.is_empty() {
-                return Ok(copy);
+                break;
             }
             copy.restore(&entries).map_err(|_| HomeError::Damaged("directory"))?;
         }
+        for head in self.database.heads(copy.entries())? {
+            copy.restore_head(&head).map_err(|_| HomeError::Damaged("head"))?;
+        }
+        if copy.entries() > 0 && copy.head().is_none() {
+            return Err(HomeError::Damaged("head"));
+        }
+        Ok(copy)
     }
 
-    /// Takes a page of the directory, all of it or nothing. Gives whether more is to be asked for.
+    /// Takes a page of the directory with the head that is signed for just what it leads to, all of
+    /// it or nothing. Gives whether more is to be asked for.
     ///
     /// # Errors
-    /// [`HomeError::Directory`] if it does not follow upon what is known.
-    pub fn append_directory(&mut self, entries: &[Entry], head: &Head) -> Result<bool, HomeError> {
+    /// [`HomeError::Directory`] if it does not follow upon what is known. If the service has signed
+    /// two stories, the proof is kept.
+    pub fn append_directory(
+        &mut self,
+        entries: &[Entry],
+        head: &Head,
+        now: UnixMillis,
+    ) -> Result<bool, HomeError> {
         let copy = self.copy()?;
         let before = copy.entries();
-        copy.append(entries, head)?;
-        let more = head.entries > copy.entries();
-        match self.database.append_directory(entries) {
+        if let Err(bad) = copy.append(entries, head, seconds(now)) {
+            return Err(self.keep_proof(bad));
+        }
+        let more = entries.len() == PAGE_MAX;
+        match self.database.append_directory(entries, head) {
             Ok(()) => Ok(more),
             Err(error) => {
                 // Another process may have written the same: what is in memory does not count.
                 self.directory = None;
                 if self.copy()?.entries() > before { Ok(true) } else { Err(error) }
             }
+        }
+    }
+
+    /// Hears of a head that somebody else knows: what comes from the service has to lead there.
+    ///
+    /// # Errors
+    /// [`HomeError::Directory`] if it is not signed, or it and what is known cannot both be true:
+    /// then the proof is kept.
+    pub fn hear_head(&mut self, head: &Head, now: UnixMillis) -> Result<(), HomeError> {
+        match self.copy()?.hear(head, seconds(now)) {
+            Ok(true) => self.database.add_head(head),
+            Ok(false) => Ok(()),
+            Err(bad) => Err(self.keep_proof(bad)),
+        }
+    }
+
+    /// That it could not be kept is worse than what is wrong.
+    fn keep_proof(&mut self, bad: BadPage) -> HomeError {
+        let kept = bad.proof().map_or(Ok(()), |heads| self.database.keep_contradiction(heads));
+        kept.err().unwrap_or(HomeError::Directory(bad))
+    }
+
+    /// Two heads that prove that the service has signed two stories, if there ever were such.
+    ///
+    /// # Errors
+    /// [`HomeError::Damaged`] if what is kept is no proof.
+    pub fn contradiction(&self) -> Result<Option<TwoHeads>, HomeError> {
+        let Some(bytes) = self.database.contradiction()? else { return Ok(None) };
+        let known = self.known_network()?;
+        let (network, service) = (known.version().network, known.terms().identity.key);
+        let heads = TwoHeads::from_bytes(&bytes, &network, &service);
+        heads.map(Some).ok_or(HomeError::Damaged("contradiction"))
+    }
+
+    /// Makes sure that the copy of the directory is not older than `most_s`, in seconds: whoever
+    /// keeps news from this home could also keep from it that a name has another key.
+    ///
+    /// # Errors
+    /// [`HomeError::Stale`] if it is, or there is none.
+    pub fn require_fresh(&mut self, most_s: u64, now: UnixMillis) -> Result<(), HomeError> {
+        match self.copy()?.head().map(|head| head.age_s(seconds(now))) {
+            Some(age_s) if age_s <= most_s => Ok(()),
+            age_s => Err(HomeError::Stale { age_s }),
         }
     }
 
@@ -87,8 +149,9 @@ impl Home {
     /// Whoever has this name now, and what is known of them.
     ///
     /// # Errors
-    /// [`HomeError::UnknownName`], [`HomeError::Gone`], [`HomeError::Oneself`].
-    pub fn meet(&mut self, name: &UserName) -> Result<Met, HomeError> {
+    /// [`HomeError::UnknownName`], [`HomeError::Gone`], [`HomeError::Oneself`]; and
+    /// [`HomeError::Stale`] if nobody here has met them and the directory is older than an hour.
+    pub fn meet(&mut self, name: &UserName, now: UnixMillis) -> Result<Met, HomeError> {
         if *name == self.file.name {
             return Err(HomeError::Oneself(name.clone()));
         }
@@ -101,7 +164,10 @@ impl Home {
         let created = start_of(user.session_since_s, period_ms);
         let contact = Contact { key: user.key, name: name.clone(), created };
         let trust = match self.database.contact_named(name)? {
-            None => Trust::New,
+            None => {
+                self.require_fresh(FIRST_CONTACT_S, now)?;
+                Trust::New
+            }
             Some((known, verified)) if known.key != contact.key => {
                 Trust::Changed { from: known.key, verified }
             }
@@ -192,4 +258,8 @@ impl Home {
         }
         Ok(waiting)
     }
+}
+
+fn seconds(now: UnixMillis) -> u64 {
+    now.0 / 1000
 }

@@ -101,7 +101,22 @@ pub enum HomeError {
         "`{0}` has the same key as `{1}`, whom you know: it is the same person, or somebody who deceives you"
     )]
     SharedKey(UserName, UserName),
+    /// The directory is old, and somebody is to be met for the first time.
+    #[error(
+        "the newest directory that the identity service has signed is {}: somebody may be keeping \
+         news from you, and nobody is met for the first time on a directory of more than an \
+         hour. See that the clock of this machine is right and try again; if it stays like this, ask \
+         the operator", age(*.age_s)
+    )]
+    Stale {
+        /// How old it is, in seconds; `None` if there is none.
+        age_s: Option<u64>,
+    },
     /// The service contradicts itself.
     #[error("WARNING: {0}. Nothing of it was taken. The identity service may be lying to you")]
     Directory(#[from] BadPage),
+}
+
+fn age(age_s: Option<u64>) -> String {
+    age_s.map_or_else(|| "not here yet".to_owned(), |age_s| format!("{} minutes old", age_s / 60))
 }

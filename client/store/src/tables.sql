@@ -19,6 +19,18 @@ CREATE TABLE directory (
     entry BLOB NOT NULL
 ) STRICT;
 
+-- The head that is signed for just these entries, and heads that others know of more.
+CREATE TABLE head (
+    entries INTEGER PRIMARY KEY,
+    head BLOB NOT NULL
+) STRICT;
+
+-- The first two heads that prove that the service has signed two stories.
+CREATE TABLE contradiction (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    heads BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE contact (
     id INTEGER PRIMARY KEY,
     key BLOB NOT NULL UNIQUE,

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use talaria_wire::UnixMillis;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::identity::directory::{BadPage, Cause, Copy, Entry, Head};
 use talaria_wire::identity::name::UserName;
@@ -57,13 +58,18 @@ impl Members {
         self.ids.get(name).copied().ok_or(Refusal::Certificate)
     }
 
-    /// Takes a page of the directory, and says whose connections have to end: each user once, for
-    /// the last reason.
+    /// Takes a page of the directory with the head that is signed for just what it leads to, and
+    /// says whose connections have to end: each user once, for the last reason.
     ///
     /// # Errors
-    /// [`BadPage`]; nothing is taken then.
-    pub fn take(&mut self, entries: &[Entry], head: &Head) -> Result<Vec<Leaving>, BadPage> {
-        self.directory.append(entries, head)?;
+    /// [`BadPage`]; nothing is taken then, and nobody comes or goes.
+    pub fn take(
+        &mut self,
+        entries: &[Entry],
+        head: &Head,
+        now: UnixMillis,
+    ) -> Result<Vec<Leaving>, BadPage> {
+        self.directory.append(entries, head, now.0 / 1000)?;
         Ok(self.learn(entries))
     }
 
@@ -75,6 +81,14 @@ impl Members {
         self.directory.restore(entries)?;
         self.learn(entries);
         Ok(())
+    }
+
+    /// Takes the head that was kept with them.
+    ///
+    /// # Errors
+    /// [`BadPage`] if it is not signed for just these entries.
+    pub fn restore_head(&mut self, head: &Head) -> Result<(), BadPage> {
+        self.directory.restore_head(head)
     }
 
     fn learn(&mut self, entries: &[Entry]) -> Vec<Leaving> {

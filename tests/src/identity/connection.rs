@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use talaria_wire::identity::directory::PAGE_MAX;
 use talaria_wire::identity::request::{LENGTH_LEN, body_len};
 use talaria_wire::identity::{Copy, Entry, Request, Response};
 use talaria_wire::network_file::{Network, NetworkId};
@@ -72,9 +73,11 @@ impl Service {
                 return Err(io::Error::other("no page"));
             };
             let (entries, head) = Response::parse_page(&entries, &head).expect("a page");
-            copy.append(&entries, &head).expect("the directory is one");
+            let now_s = talaria_server::net::clock::now().0 / 1000;
+            copy.append(&entries, &head, now_s).expect("the directory is one");
+            let last = entries.len() < PAGE_MAX;
             all.extend(entries);
-            if copy.entries() == head.entries {
+            if last {
                 return Ok((copy, all));
             }
         }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use talaria_wire::crypto::IdentitySecret;
-use talaria_wire::identity::directory::BadPage;
+use talaria_wire::identity::directory::{BadPage, TOLERANCE_S};
 use talaria_wire::identity::proof::{Renewal, Rotation};
 use talaria_wire::identity::wrapping::EXPORT_KEY_LEN;
 use talaria_wire::identity::{
@@ -13,6 +13,11 @@ use talaria_wire::network_file::NetworkId;
 
 use super::VectorFile;
 use super::bytes::{Hex, Recorded, draw, seeded};
+
+/// When pages are read, and heads are signed unless it is said otherwise.
+const TIME_S: u64 = 1_900_000_000;
+/// When the head was signed that the copy of four entries was taken with.
+const KNOWN_S: u64 = TIME_S - 10;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -194,8 +199,8 @@ impl Directory {
         let all = EntryHash::start(&network);
         let all = entries.iter().fold(all, |hash, entry| hash.then(entry));
         let count = entries.len() as u64;
-        let head = Head::sign(&network, count, all, 1_900_000_000, &service);
-        let sign = |count, hash| Head::sign(&network, count, hash, 1_900_000_000, &service);
+        let head = Head::sign(&network, count, all, TIME_S, &service);
+        let sign = |count, hash| Head::sign(&network, count, hash, TIME_S, &service);
         let after = |n: usize| {
             entries[..n].iter().fold(EntryHash::start(&network), |hash, entry| hash.then(entry))
         };
@@ -207,6 +212,8 @@ impl Directory {
             entries
         };
         let rest = &entries[4..];
+        let future = Head::sign(&network, count, all, TIME_S + TOLERANCE_S + 1, &service);
+        let late = Head::sign(&network, 3, after(3), TIME_S + TOLERANCE_S, &service);
         let pages = [
             ("the rest", rest.to_vec(), head),
             ("a part of the rest", rest[..2].to_vec(), head),
@@ -214,7 +221,10 @@ impl Directory {
             ("a gap", rest[1..].to_vec(), head),
             ("a head that is not signed", rest.to_vec(), unsigned),
             ("an older head", vec![], sign(3, after(3))),
+            ("an older head that was signed later", vec![], late),
+            ("a head from the future", rest.to_vec(), future),
             ("a fork without entries", vec![], sign(4, after(5))),
+            ("a fork of an earlier part", vec![], sign(2, after(3))),
             ("a fork with entries", changed(0, &|entry| entry.time_s += 1), head),
             ("an entry of an earlier time", changed(1, &|entry| entry.time_s = 1), head),
             ("a rotation that nobody signed", changed(3, &|entry| entry.signature[9] ^= 1), head),
@@ -266,6 +276,7 @@ impl Directory {
         .recompute()
     }
 
+    /// The copy that pages are given to has four entries and a head of them of [`KNOWN_S`].
     fn recompute(&self) -> Self {
         let network = NetworkId(self.network.array());
         let service = secret(&self.service_secret);
@@ -280,12 +291,14 @@ impl Directory {
             hashes.push(Hex(copy.hash().0.to_vec()));
             if copy.entries() == 4 {
                 after_four = copy.clone();
+                let head = Head::sign(&network, 4, copy.hash(), KNOWN_S, &service);
+                after_four.restore_head(&head).expect("a head of just this");
             }
         }
-        let head = Head::sign(&network, copy.entries(), copy.hash(), 1_900_000_000, &service);
+        let head = Head::sign(&network, copy.entries(), copy.hash(), TIME_S, &service);
         let page = |page: &Page| {
             let head = Head::from_bytes(&page.head.0).expect("a head");
-            let taken = after_four.clone().append(&parse(&page.entries), &head);
+            let taken = after_four.clone().append(&parse(&page.entries), &head, TIME_S);
             Page {
                 name: page.name.clone(),
                 entries: page.entries.clone(),
@@ -367,6 +380,9 @@ fn outcome(taken: &Result<(), BadPage>) -> &'static str {
         Err(BadPage::Gap { .. }) => "gap",
         Err(BadPage::Behind { .. }) => "behind",
         Err(BadPage::Unsigned) => "unsigned",
+        Err(BadPage::Uncovered { .. }) => "uncovered",
+        Err(BadPage::TwoStories(_)) => "two stories",
+        Err(BadPage::Future { .. }) => "future",
         Err(BadPage::Forked) => "forked",
         Err(BadPage::Contradiction(_)) => "contradiction",
         Err(BadPage::ForgedRotation(_)) => "forged rotation",

@@ -198,6 +198,7 @@ impl Fields {
                 1 => Kind::Data,
                 2 => Kind::Begin,
                 3 => Kind::End,
+                4 => Kind::Head,
                 other => panic!("kind {other}"),
             },
             done: self.done,

@@ -98,6 +98,7 @@ fn good(identities: &[Identity], rng: &mut ChaCha20Rng) -> Vec<Good> {
         case("an acknowledgement only", &context, Fields { ack: 9, ..fields(0) }),
         case("the begin of a stream", &back, Fields { seq: 0, ..fields(2) }),
         case("the end of a stream, done", &context, Fields { done: true, seq: 9, ..fields(3) }),
+        case("a head of the directory", &back, Fields { body: [0x3c; 112].into(), ..fields(4) }),
     ]
 }
 
@@ -210,7 +211,8 @@ impl Faults<'_> {
         vec![
             case("a byte after the body", |c| c[SIGNED_LEN - 1] = 1),
             case("a body that is longer than its field", |c| c[2..4].copy_from_slice(&[1, 0x51])),
-            case("an unknown kind", |c| c[0] = 4),
+            case("an unknown kind", |c| c[0] = 5),
+            case("a head of another length", |c| c[0] = 4),
             case("an unknown flag", |c| c[1] = 2),
             case("a fragment past the last", |c| c[21] = 1),
             case("a fragment of none", |c| c[23] = 0),

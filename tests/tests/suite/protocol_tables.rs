@@ -14,7 +14,9 @@ use talaria_wire::frame::{
     SUBMISSION_HEAD_LEN,
 };
 use talaria_wire::frame::{EPOCH_KEYS_HEAD_LEN, SIGNED_KEY_LEN};
-use talaria_wire::identity::directory::{ENTRY_MAX, HEAD_LEN, PAGE_MAX};
+use talaria_wire::identity::directory::{
+    AHEAD_MAX, ENTRY_MAX, FIRST_CONTACT_S, HEAD_LEN, PAGE_MAX, STALE_S, TOLERANCE_S,
+};
 use talaria_wire::identity::name::{NAME_MAX_CHARS, NAME_MIN_CHARS};
 use talaria_wire::identity::proof::EXPORTER_LEN;
 use talaria_wire::identity::request::{
@@ -94,6 +96,10 @@ fn constants() -> BTreeMap<String, u64> {
         EXPORTER_LEN,
         HEAD_LEN,
         ENTRY_MAX,
+        TOLERANCE_S,
+        STALE_S,
+        FIRST_CONTACT_S,
+        AHEAD_MAX,
         PAGE_MAX,
         IDENTITY_VERSION,
         MESSAGE_MAX,

@@ -6,6 +6,7 @@
 //! place of a tree).
 
 mod copy;
+mod heads;
 
 use thiserror::Error;
 
@@ -17,6 +18,7 @@ use crate::crypto::{IdentityPublic, IdentitySecret};
 use crate::network_file::NetworkId;
 
 pub use copy::{BadPage, Copy, User};
+pub use heads::{AHEAD_MAX, TwoHeads, WhichHead};
 
 /// The most entries of one page.
 pub const PAGE_MAX: usize = 200;
@@ -24,6 +26,15 @@ pub const PAGE_MAX: usize = 200;
 pub const HEAD_LEN: usize = 8 + 32 + 8 + SIGNATURE_LEN;
 /// The most bytes of an entry.
 pub const ENTRY_MAX: usize = 8 + 8 + 1 + IDENTITY_PUBLIC_LEN + 32 + SIGNATURE_LEN + 1 + 255;
+
+/// How far clocks may be apart, in seconds: nobody takes what is dated further ahead than this, and
+/// of two heads the shorter one is not signed later than the longer one by more.
+pub const TOLERANCE_S: u64 = 600;
+/// A head that is older than this, in seconds, is told to the person: the service signs one anew
+/// every minute.
+pub const STALE_S: u64 = 600;
+/// Nobody is met for the first time on a head that is older than this, in seconds.
+pub const FIRST_CONTACT_S: u64 = 3600;
 
 /// What happened to a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +204,24 @@ impl Head {
         key.verify(&self.message(network), &self.signature)
     }
 
+    /// How long ago it was signed.
+    #[must_use]
+    pub fn age_s(&self, now_s: u64) -> u64 {
+        now_s.saturating_sub(self.time_s)
+    }
+
+    /// Whether no one directory that only grows can have both heads: they are of one length and
+    /// differ, or the shorter one was signed later, by more than clocks may be set back.
+    #[must_use]
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let (short, long) =
+            if self.entries <= other.entries { (self, other) } else { (other, self) };
+        if short.entries == long.entries {
+            return short.hash != long.hash;
+        }
+        short.time_s > long.time_s.saturating_add(TOLERANCE_S)
+    }
+
     fn message(&self, network: &NetworkId) -> [u8; 32] {
         let (entries, time) = (self.entries.to_be_bytes(), self.time_s.to_be_bytes());
         derive(Label::DirectoryHead, &[&network.0, &entries, &self.hash.0, &time])
@@ -200,9 +229,16 @@ impl Head {
 
     /// entries 8 ‖ hash 32 ‖ time 8 ‖ signature 64.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        [&self.entries.to_be_bytes()[..], &self.hash.0, &self.time_s.to_be_bytes(), &self.signature]
-            .concat()
+    pub fn to_bytes(&self) -> [u8; HEAD_LEN] {
+        let mut out = [0; HEAD_LEN];
+        let (entries, rest) = out.split_at_mut(8);
+        let (hash, rest) = rest.split_at_mut(32);
+        let (time, signature) = rest.split_at_mut(8);
+        entries.copy_from_slice(&self.entries.to_be_bytes());
+        hash.copy_from_slice(&self.hash.0);
+        time.copy_from_slice(&self.time_s.to_be_bytes());
+        signature.copy_from_slice(&self.signature);
+        out
     }
 
     /// Parses exactly one head.

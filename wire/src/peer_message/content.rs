@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::codec::{DecodeError, Reader};
+use crate::identity::directory::{HEAD_LEN, Head};
 
 /// Bytes that one message can carry.
 pub const BODY_LEN: usize = 336;
@@ -23,6 +24,16 @@ pub enum Kind {
     Begin = 2,
     /// The sender has nothing more to say.
     End = 3,
+    /// As [`Kind::Idle`], and the body is the newest head of the directory that the sender knows.
+    Head = 4,
+}
+
+impl Kind {
+    /// Whether messages of this kind have a place in the stream.
+    #[must_use]
+    pub fn is_unit(self) -> bool {
+        !matches!(self, Self::Idle | Self::Head)
+    }
 }
 
 /// Numbers the texts of a sender, so that fragments find together.
@@ -119,6 +130,22 @@ impl Content {
         }
     }
 
+    /// A message that says nothing but what the sender knows of the directory.
+    ///
+    /// # Panics
+    /// Never: a head is shorter than a body.
+    #[must_use]
+    pub fn of_head(head: &Head) -> Self {
+        let body = Body::new(&head.to_bytes()).expect("a head is shorter than a body");
+        Self { kind: Kind::Head, body, ..Self::idle() }
+    }
+
+    /// The head that it carries. Nobody has looked at its signature.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        (self.kind == Kind::Head).then(|| Head::from_bytes(self.body.as_bytes()).ok()).flatten()
+    }
+
     /// Writes the content to `out`, which has exactly its length.
     pub(super) fn encode(&self, out: &mut [u8]) {
         let fields: [&[u8]; 12] = [
@@ -177,8 +204,16 @@ impl Content {
         }
         let fragments = match self.kind {
             Kind::Data => self.fragment_index < self.fragment_count,
-            _ => self.fragment_index == 0 && self.fragment_count == 0 && self.body.len == 0,
+            _ => self.fragment_index == 0 && self.fragment_count == 0,
         };
+        let carries = match self.kind {
+            Kind::Data => true,
+            Kind::Head => usize::from(self.body.len) == HEAD_LEN,
+            _ => self.body.len == 0,
+        };
+        if !carries {
+            return Err(DecodeError::BadValue("body"));
+        }
         if !fragments {
             return Err(DecodeError::BadValue("fragment"));
         }
@@ -193,6 +228,7 @@ impl Kind {
             1 => Self::Data,
             2 => Self::Begin,
             3 => Self::End,
+            4 => Self::Head,
             _ => return Err(DecodeError::BadValue("kind")),
         })
     }
@@ -201,6 +237,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::directory::EntryHash;
     use crate::peer_message::SIGNED_LEN;
     use proptest::prelude::*;
 
@@ -228,7 +265,7 @@ mod tests {
 
         #[test]
         fn what_decodes_encodes_to_the_same_bytes(
-            mut bytes in prop::collection::vec(any::<u8>(), SIGNED_LEN), kind in 0u8..5, len in 0u16..400,
+            mut bytes in prop::collection::vec(any::<u8>(), SIGNED_LEN), kind in 0u8..6, len in 0u16..400,
         ) {
             bytes[0] = kind;
             bytes[1] &= 1;
@@ -243,6 +280,27 @@ mod tests {
     }
 
     #[test]
+    fn a_head_travels_as_the_body_and_fills_it_as_it_should() {
+        let hash = EntryHash([7; 32]);
+        let head = Head { entries: 3, hash, time_s: 9, signature: [8; 64] };
+        let mut bytes = [0; SIGNED_LEN];
+        Content::of_head(&head).encode(&mut bytes);
+        assert_eq!(Content::decode(&bytes).unwrap().head(), Some(head));
+        assert_eq!(Content::idle().head(), None);
+        for len in [0, HEAD_LEN - 1, HEAD_LEN + 1] {
+            let mut bad = bytes;
+            bad[2..4].copy_from_slice(&u16::try_from(len).unwrap().to_be_bytes());
+            bad[64 + len.min(HEAD_LEN)..].fill(0);
+            assert!(Content::decode(&bad).is_err(), "{len}");
+        }
+        for at in [21, 23] {
+            let mut bad = bytes;
+            bad[at] = 1;
+            assert!(Content::decode(&bad).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
     fn bodies_have_a_limit_and_do_not_print() {
         assert_eq!(Body::new(&[0; 337]), Err(BodyTooLong(337)));
         assert_eq!(format!("{:?}", Body::new(b"secret").unwrap()), "Body(6 bytes)");
@@ -253,7 +311,9 @@ mod tests {
         let mut bytes = [0; SIGNED_LEN];
         Content::idle().encode(&mut bytes);
         assert!(Content::decode(&bytes).is_ok());
-        for (at, value) in [(0, 4), (1, 2), (3, 1), (2, 2), (21, 1), (23, 1), (SIGNED_LEN - 1, 1)] {
+        for (at, value) in
+            [(0, 5), (0, 4), (1, 2), (3, 1), (2, 2), (21, 1), (23, 1), (SIGNED_LEN - 1, 1)]
+        {
             let mut bad = bytes;
             bad[at] = value;
             assert!(Content::decode(&bad).is_err(), "byte {at} = {value}");

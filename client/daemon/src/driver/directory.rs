@@ -4,10 +4,12 @@ use talaria_client::contact::Trust;
 use talaria_client::{Contact, Met, SafetyNumber};
 use talaria_store::{Home, HomeError};
 use talaria_wire::crypto::IdentityPublic;
+use talaria_wire::identity::directory::{BadPage, Head, STALE_S};
 use tracing::debug;
 
 use super::Driver;
 use super::following::follow;
+use crate::clock::now;
 use crate::net::identity::{Page, ServiceError};
 use crate::run::{Asked, Event, RunError};
 
@@ -19,6 +21,8 @@ struct Taken {
     news: bool,
     /// They contradict what was there before.
     contradiction: Option<HomeError>,
+    /// The newest head.
+    head: Option<Head>,
 }
 
 impl Driver {
@@ -32,18 +36,31 @@ impl Driver {
             Vec::new()
         });
         let asked_in_vain = pages.is_empty();
-        let taken = self.home.with(move |home| append(home, &pages)).await?;
+        let heard = self.client.take_heads();
+        let taken = self.home.with(move |home| append(home, &pages, &heard)).await?;
         if let Some(error) = taken.contradiction
             && !std::mem::replace(&mut self.contradicted, true)
         {
             self.show(Event::Directory(error.to_string()));
         }
+        self.know_head(taken.head);
         // Another process may have accepted a key meanwhile.
         if taken.news || self.held_back && !asked_in_vain {
             self.look_at_partner().await?;
         }
         self.following = follow(&self.source, taken.entries, None);
         Ok(())
+    }
+
+    /// The partner is told of it, and the person if it is old.
+    pub(super) fn know_head(&mut self, head: Option<Head>) {
+        self.client.know_head(head);
+        let age_s = head.map(|head| head.age_s(now().0 / 1000));
+        let stale = age_s.filter(|age_s| *age_s > STALE_S);
+        let told = std::mem::replace(&mut self.told_stale, stale.is_some());
+        if let Some(age_s) = stale.filter(|_| !told) {
+            self.show(Event::DirectoryStale { age_s });
+        }
     }
 
     /// What the directory says of the partner now: a new session, a key that nobody has accepted,
@@ -89,7 +106,7 @@ impl Driver {
 
     async fn meet(&mut self) -> Result<Met, HomeError> {
         let partner = self.partner.clone();
-        self.home.with(move |home| home.meet(&partner)).await
+        self.home.with(move |home| home.meet(&partner, now())).await
     }
 
     async fn remember(&mut self, contact: &Contact) -> Result<(), HomeError> {
@@ -105,11 +122,12 @@ impl Driver {
     }
 }
 
-fn append(home: &mut Home, pages: &[Page]) -> Result<Taken, HomeError> {
+/// Takes what has come from the service, and then what the partner knows.
+fn append(home: &mut Home, pages: &[Page], heard: &[Head]) -> Result<Taken, HomeError> {
     let before = home.directory()?.entries();
     let mut contradiction = None;
     for (entries, head) in pages {
-        match home.append_directory(entries, head) {
+        match home.append_directory(entries, head, now()) {
             Ok(_) => {}
             Err(error @ HomeError::Directory(_)) => {
                 contradiction = Some(error);
@@ -118,6 +136,18 @@ fn append(home: &mut Home, pages: &[Page]) -> Result<Taken, HomeError> {
             Err(error) => return Err(error),
         }
     }
-    let entries = home.directory()?.entries();
-    Ok(Taken { entries, news: entries > before, contradiction })
+    for head in heard {
+        match home.hear_head(head, now()) {
+            Ok(()) => {}
+            Err(error @ HomeError::Directory(BadPage::TwoStories(_))) => {
+                contradiction.get_or_insert(error);
+            }
+            // What somebody else says who may say anything.
+            Err(HomeError::Directory(bad)) => debug!(%bad, "a partner's head does not count"),
+            Err(error) => return Err(error),
+        }
+    }
+    let copy = home.directory()?;
+    let (entries, head) = (copy.entries(), copy.head().copied());
+    Ok(Taken { entries, news: entries > before, contradiction, head })
 }

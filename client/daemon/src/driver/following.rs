@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use talaria_store::NetworkSource;
+use talaria_wire::identity::directory::PAGE_MAX;
 use talaria_wire::network_file::Network;
 use tokio::time::sleep;
 
@@ -35,7 +36,7 @@ async fn fetch(network: &Network, mut since: u64) -> Result<Vec<Page>, ServiceEr
     loop {
         let (entries, head) = service.page(since).await?;
         since += entries.len() as u64;
-        let last = entries.is_empty() || head.entries <= since || pages.len() + 1 == PAGES_MAX;
+        let last = entries.len() < PAGE_MAX || pages.len() + 1 == PAGES_MAX;
         pages.push((entries, head));
         if last {
             return Ok(pages);

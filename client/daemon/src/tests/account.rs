@@ -141,7 +141,7 @@ async fn a_key_that_was_rotated_is_a_key_change_for_contacts_wherever_it_was_cut
     let mut world = World::new().await;
     drop(world.register("alice").await.unwrap());
     let mut bob = world.register("bob").await.unwrap();
-    let met = bob.meet(&user("alice")).unwrap();
+    let met = bob.meet(&user("alice"), now()).unwrap();
     bob.mark_verified(&met.contact).unwrap();
     let (mut unlocked, mut home) = world.open("alice", "correct horse").await.unwrap();
     unlocked.rotate_key(&mut home, &mut world.rng).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_key_that_was_rotated_is_a_key_change_for_contacts_wherever_it_was_cut
 
     let network = world.entry.network(&world.file);
     sync(&mut IdentityConnection::open(&network).await.unwrap(), &mut bob).await.unwrap();
-    let trust = bob.meet(&user("alice")).unwrap().trust;
+    let trust = bob.meet(&user("alice"), now()).unwrap().trust;
     assert!(matches!(trust, Trust::Changed { verified: true, .. }));
 }
 

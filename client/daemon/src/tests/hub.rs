@@ -24,7 +24,7 @@ impl World {
         account::register(&bob, &file, "bob", &mut rng).await.unwrap();
         let home = account::register(&dir.path().join("home"), &file, "alice", &mut rng).await;
         let mut home = home.unwrap();
-        let bob = home.meet(&UserName::new("bob").unwrap()).unwrap().contact;
+        let bob = home.meet(&UserName::new("bob").unwrap(), now()).unwrap().contact;
         home.remember(&bob).unwrap();
         (Self { dir, entry, network, rng }, home, bob)
     }

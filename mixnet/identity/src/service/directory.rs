@@ -55,9 +55,17 @@ impl<S: Store> Service<S> {
         Ok(page)
     }
 
-    /// No more entries than the head has, so that the head can be checked against them.
-    async fn read_page(&self, since: u64, head: Head) -> Result<Response, Failure> {
-        let count = head.entries.saturating_sub(since).min(PAGE_MAX as u64);
+    /// With the head of exactly what it leads to: the newest one, or where a page does not get that
+    /// far one as it was when its last entry was written. It is the same for everybody who asks.
+    async fn read_page(&self, since: u64, newest: Head) -> Result<Response, Failure> {
+        let count = newest.entries.saturating_sub(since).min(PAGE_MAX as u64);
+        let head = match since.saturating_add(count) {
+            until if until == newest.entries => newest,
+            until => {
+                let tip = self.store.tip_at(until).await?;
+                sign(&self.config, tip, tip.time_s)
+            }
+        };
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let entries = self.store.entries(since, count).await?;
         let entries = entries.into_iter().map(ByteBuf::from).collect();

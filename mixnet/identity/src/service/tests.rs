@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
-use talaria_wire::identity::directory::Copy;
+use talaria_wire::identity::directory::{Copy, PAGE_MAX};
 use talaria_wire::identity::{Refusal, WrappedThing};
 
 use super::operator::OperatorError;
@@ -59,7 +59,7 @@ pub(super) fn refused(response: &Response) -> Refusal {
 }
 
 /// The whole directory, taken as a client takes it.
-pub(super) async fn copied(to: &mut impl Talk, service: IdentityPublic) -> Copy {
+pub(super) async fn copied<S: Store>(to: &mut Direct<S>, service: IdentityPublic) -> Copy {
     let mut copy = Copy::new(NETWORK, service);
     loop {
         let page = to.ask(Request::Directory { since: copy.entries(), wait_ms: 0 }).await;
@@ -67,8 +67,8 @@ pub(super) async fn copied(to: &mut impl Talk, service: IdentityPublic) -> Copy 
         let entries: Vec<_> =
             entries.iter().map(|bytes| Entry::from_bytes(bytes).unwrap()).collect();
         let head = Head::from_bytes(&head).unwrap();
-        copy.append(&entries, &head).unwrap();
-        if copy.entries() == head.entries {
+        copy.append(&entries, &head, to.now.0 / 1000).unwrap();
+        if entries.len() < PAGE_MAX {
             return copy;
         }
     }
@@ -209,12 +209,39 @@ async fn who_waits_is_told<S: Store>(service: &Arc<Service<S>>) {
     assert_eq!((head.entries, head.time_s), (old.entries, NOW.0 / 1000 + 120));
 }
 
+/// A page that does not get to the end has a head of what it leads to, and the same for everybody.
+async fn every_page_comes_with_the_head_of_what_it_leads_to<S: Store>(service: &Arc<Service<S>>) {
+    TestUser::new("erin").register(&mut Direct::new(service)).await;
+    let registered = service.head.borrow().entries;
+    for enabled in [false, true].into_iter().cycle().take(2 * PAGE_MAX) {
+        service.set_enabled("erin", enabled, NOW).await.unwrap();
+    }
+    let mut to = Direct::new(service);
+    let key = *service.config.head_key.public();
+    let mut heads = vec![];
+    for later in [0, 70_000] {
+        to.now = NOW.plus(later);
+        let page = to.ask(Request::Directory { since: 0, wait_ms: 0 }).await;
+        let Response::Page { entries, head } = page else { panic!("{page:?}") };
+        assert_eq!(entries.len(), PAGE_MAX);
+        heads.push(head);
+    }
+    assert_eq!(heads[0], heads[1]);
+    let head = Head::from_bytes(&heads[0]).unwrap();
+    assert_eq!((head.entries, head.time_s), (PAGE_MAX as u64, NOW.0 / 1000));
+    let copy = copied(&mut to, key).await;
+    assert_eq!(copy.entries(), registered + 2 * PAGE_MAX as u64);
+    assert_eq!(copy.hash_at(head.entries), Some(head.hash));
+    assert_eq!(copy.head().unwrap().time_s, to.now.0 / 1000);
+}
+
 async fn suite<S: Store>(store: S) {
     let service = service(store, Registrations::Open).await;
     a_name_is_registered_once_and_logs_in(&service).await;
     a_user_changes_everything(&service).await;
     the_operator_locks_out_and_lets_in(&service).await;
     who_waits_is_told(&service).await;
+    every_page_comes_with_the_head_of_what_it_leads_to(&service).await;
 }
 
 #[tokio::test]

@@ -128,6 +128,11 @@ pub trait Store: Send + Sync + 'static {
     /// The end of the directory.
     fn tip(&self) -> impl Future<Output = Result<Tip, StoreError>> + Send;
 
+    /// What was the end of the directory when it had so many entries, of which there was one.
+    ///
+    /// Fails with [`StoreError::Damaged`] if it never had.
+    fn tip_at(&self, entries: u64) -> impl Future<Output = Result<Tip, StoreError>> + Send;
+
     /// At most `limit` entries from index `since` on, encoded.
     fn entries(
         &self,

@@ -26,6 +26,7 @@ const SET_TIP: &str = "UPDATE tip SET entries = $1, hash = $2, time_s = $3";
 const BIND: &str = "UPDATE tip SET owner = $1, hash = CASE WHEN entries = 0 THEN $2 ELSE hash END \
     WHERE owner = $1 OR entries = 0";
 const ENTRIES: &str = "SELECT entry FROM entries WHERE place >= $1 ORDER BY place LIMIT $2";
+const TIP_AT: &str = "SELECT place + 1, hash, time_s FROM entries WHERE place = $1";
 const ADD_ENTRY: &str = "INSERT INTO entries (place, entry, hash, time_s) VALUES ($1, $2, $3, $4)";
 const ADD_USER: &str = "INSERT INTO users (name, record, wrapped_key, public_key, certificate, \
     status, key_since, newest, registered_s, skeleton) \
@@ -287,6 +288,13 @@ macro_rules! store {
 
             async fn tip(&self) -> Result<Tip, StoreError> {
                 Self::read_tip(&sqlx::query(TIP).fetch_one(&self.read).await?)
+            }
+
+            async fn tip_at(&self, entries: u64) -> Result<Tip, StoreError> {
+                let query = sqlx::query(TIP_AT).bind(signed(entries) - 1);
+                let row = query.fetch_optional(&self.read).await?;
+                let row = row.ok_or(StoreError::Damaged("an entry of the directory is missing"))?;
+                Self::read_tip(&row)
             }
 
             async fn entries(&self, since: u64, limit: u32) -> Result<Vec<Vec<u8>>, StoreError> {

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use talaria_mixnet::probe::diagnosis::{Check, Servers, Verdict, at_fault};
 use talaria_server::config::Config;
+use talaria_server::files::directory::proof_in;
 use talaria_server::files::keys;
 use talaria_server::files::network::{Memory, NetworkError};
 use talaria_server::net::clock::now;
@@ -92,6 +93,18 @@ impl Loaded {
         memory.map_or(Ok(None), |memory| memory.known(self.network.id()))
     }
 
+    /// What the entry has kept against the identity service.
+    fn accused(&self) -> Option<Check> {
+        let entry = self.config.entry.as_ref()?;
+        let proof = proof_in(&entry.state, &self.network.id())?;
+        let finding = "it has signed two directories that contradict each other".to_owned();
+        let advice = format!(
+            "show {} to the other operators and to users, and remove it when that is settled",
+            proof.display()
+        );
+        Some(Check::fault(&"identity service", finding, advice))
+    }
+
     /// The files that show the own keys, in the order of the vantages.
     fn identities(&self) -> impl Iterator<Item = &PathBuf> {
         let entry = self.config.entry.iter().map(|entry| &entry.identity);
@@ -105,6 +118,7 @@ async fn look(loaded: &Loaded, args: &ProbeArgs) -> Result<Vec<Check>, Failure> 
     let until = show_time(network.valid_until());
     let finding = format!("network {}, version {version}, valid until {until}", network.name);
     let mut checks = vec![Check::ok(&"configuration", finding)];
+    checks.extend(loaded.accused());
     for (vantage, identity) in vantages.iter().zip(loaded.identities()) {
         let place = vantage.hop.map(|hop| hop.0);
         let own = servers.at(place).ok_or("the network file does not have this server")?;

@@ -10,6 +10,7 @@ use talaria_wire::identity::directory::EntryHash;
 use talaria_wire::identity::proof::Rotation;
 
 const NETWORK: NetworkId = NetworkId([7; 32]);
+const NOW: UnixMillis = UnixMillis(0);
 
 /// An identity service that writes whatever is possible.
 struct Service {
@@ -95,7 +96,7 @@ impl Service {
     /// Whatever has been written since `members` were there.
     fn catch_up(&self, members: &mut Members) -> Vec<Leaving> {
         let since = usize::try_from(members.directory().entries()).unwrap();
-        members.take(&self.entries[since..], &self.head()).unwrap()
+        members.take(&self.entries[since..], &self.head(), NOW).unwrap()
     }
 }
 
@@ -147,11 +148,35 @@ fn a_page_that_does_not_follow_changes_nothing() {
     service.write(0, Cause::Disabled);
     service.write(1, Cause::Registered);
     let head = service.head();
-    assert!(members.take(&service.entries[2..], &head).is_err());
+    assert!(members.take(&service.entries[2..], &head, NOW).is_err());
     let forged = Head { entries: 2, ..head };
-    assert_eq!(members.take(&service.entries[1..2], &forged), Err(BadPage::Unsigned));
+    assert_eq!(members.take(&service.entries[1..2], &forged, NOW), Err(BadPage::Unsigned));
     assert_eq!(members.admit(&service.entries[0].certificate_hash), Ok(UserId(0)));
     assert_eq!(service.catch_up(&mut members).len(), 1);
+}
+
+/// Who speaks in the service's place has no signature for what it makes up, and so keeps a genuine
+/// head that is longer.
+#[test]
+fn nobody_comes_in_or_goes_by_a_forged_tail_under_a_longer_genuine_head() {
+    let mut service = Service::new(2);
+    let mut members = service.members();
+    service.write(0, Cause::Registered);
+    service.catch_up(&mut members);
+    service.write(1, Cause::Registered);
+    service.write(1, Cause::Renewed);
+    let mut stranger = service.entries[1].clone();
+    stranger.certificate_hash = [99; 32];
+    let mut expelled = service.entries[0].clone();
+    (expelled.index, expelled.cause) = (1, Cause::Disabled);
+    for forged in [stranger, expelled] {
+        let taken = members.take(&[forged], &service.head(), NOW);
+        assert_eq!(taken, Err(BadPage::Uncovered { head: 3, page: 2 }));
+        assert_eq!(members.admit(&[99; 32]), Err(Refusal::Certificate));
+        assert_eq!(members.admit(&service.entries[0].certificate_hash), Ok(UserId(0)));
+    }
+    service.catch_up(&mut members);
+    assert_eq!(members.directory().entries(), 3);
 }
 
 fn any_cause() -> impl Strategy<Value = Cause> {
@@ -192,7 +217,7 @@ proptest! {
         let mut again = service.members();
         let (kept, rest) = service.entries.split_at(restored.min(service.entries.len()));
         again.restore(kept).unwrap();
-        again.take(rest, &service.head()).unwrap();
+        again.take(rest, &service.head(), NOW).unwrap();
         for members in [&members, &again] {
             for index in 0..=255u8 {
                 let user = service.users.iter().flatten().find(|user| user.certificate == [index; 32]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use talaria_wire::UnixMillis;
 use talaria_wire::frame::Submission;
-use talaria_wire::identity::directory::{BadPage, Entry as DirectoryEntry, Head};
+use talaria_wire::identity::directory::{BadPage, Entry as DirectoryEntry, Head, PAGE_MAX};
 use talaria_wire::reason::{Farewell, Refusal};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
@@ -96,7 +96,7 @@ impl Door {
     /// [`BadPage`]; nothing has changed then.
     pub(super) fn learn(&self, entries: &[DirectoryEntry], head: &Head) -> Result<(), BadPage> {
         let mut members = self.members();
-        let leaving = members.take(entries, head)?;
+        let leaving = members.take(entries, head, self.now())?;
         let known = members.directory().entries();
         let mut gate = self.gate();
         for user in leaving {
@@ -104,7 +104,9 @@ impl Door {
         }
         drop((gate, members));
         self.due.notify_one();
-        self.knowledge.send_replace(Knowledge { entries: known, is_all: known == head.entries });
+        // Only the last page is not full.
+        let is_all = entries.len() < PAGE_MAX;
+        self.knowledge.send_replace(Knowledge { entries: known, is_all });
         Ok(())
     }
 

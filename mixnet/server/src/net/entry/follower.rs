@@ -82,6 +82,14 @@ pub(super) fn open_copy(config: &FollowerConfig, members: &mut Members) -> Optio
     match DirectoryFile::open(&config.folder, config.network, members) {
         Ok(file) => {
             info!(entries = members.directory().entries(), "the copy of the directory is read");
+            if let Some(proof) = file.proof() {
+                error!(
+                    proof = %proof.display(),
+                    "the identity service has signed two directories that contradict each other: \
+                     show the proof to the other operators and to users, and remove it when that \
+                     is settled"
+                );
+            }
             Some(file)
         }
         Err(error) => {
@@ -102,6 +110,9 @@ pub(super) async fn follow(
     loop {
         let Err(error) = follower.stay().await;
         follower.door.lose_touch();
+        if let NotFollowed::BadPage(bad) = &error {
+            follower.keep_proof(bad).await;
+        }
         follower.tell(&error);
         // Jitter, so that the entry does not come back in the same instant as its clients.
         let jitter = rand::rng().random_range(50..=100);
@@ -129,19 +140,15 @@ impl Follower {
             if entries.is_empty() && asked.elapsed() < SHORTEST_WAIT {
                 sleep_until(asked + SHORTEST_WAIT).await;
             }
-            self.keep(entries).await;
+            self.keep(entries, head).await;
             self.pause = FIRST_PAUSE;
         }
     }
 
-    /// Keeps a page that was taken.
-    async fn keep(&mut self, entries: Vec<Entry>) {
-        if entries.is_empty() {
-            return;
-        }
+    /// Keeps a page that was taken, with its head.
+    async fn keep(&mut self, entries: Vec<Entry>, head: Head) {
         let Some(mut copy) = self.copy.take() else { return };
-        let hash = self.door.members().directory().hash();
-        let kept = spawn_blocking(move || copy.append(&entries, hash).map(|()| copy)).await;
+        let kept = spawn_blocking(move || copy.append(&entries, &head).map(|()| copy)).await;
         match kept {
             Ok(Ok(copy)) => self.copy = Some(copy),
             // What is there stays; after a restart it goes on from there.
@@ -150,15 +157,34 @@ impl Follower {
         }
     }
 
+    /// Keeps the proof of what the service should not have signed.
+    async fn keep_proof(&mut self, bad: &BadPage) {
+        let Some((heads, copy)) = bad.proof().copied().zip(self.copy.take()) else { return };
+        let kept = spawn_blocking(move || (copy.keep_proof(&heads), copy)).await;
+        match kept {
+            Ok((kept, copy)) => {
+                self.copy = Some(copy);
+                if let Err(error) = kept {
+                    error!(%error, "the proof against the identity service cannot be kept");
+                }
+            }
+            Err(_) => error!("the copy of the directory cannot be kept any more"),
+        }
+    }
+
     fn tell(&self, error: &NotFollowed) {
         match error {
-            NotFollowed::BadPage(bad) => error!(
-                error = %bad,
-                copy = ?self.copy.as_ref().map(DirectoryFile::path),
-                "users come and go unseen: the identity service does not go on from what this \
-                 entry knows. If it was restored from an older backup, stop the entry and remove \
-                 its copy"
-            ),
+            NotFollowed::BadPage(bad) => {
+                let proof = bad.proof().map(|heads| hex::encode(heads.to_bytes()));
+                error!(
+                    error = %bad,
+                    copy = ?self.copy.as_ref().map(DirectoryFile::path),
+                    proof,
+                    "users come and go unseen: the identity service does not go on from what this \
+                     entry knows. If it was restored from an older backup, stop the entry and \
+                     remove its copy"
+                );
+            }
             _ if self.pause < LONGEST_PAUSE => debug!(%error, "the directory is not followed"),
             _ => warn!(%error, "the directory is not followed: new users cannot come in"),
         }

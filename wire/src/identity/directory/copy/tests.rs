@@ -3,12 +3,14 @@
 use super::*;
 use crate::crypto::IdentitySecret;
 use crate::crypto::identity_key::SIGNATURE_LEN;
-use crate::identity::directory::HEAD_LEN;
+use crate::identity::directory::{AHEAD_MAX, HEAD_LEN};
 use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use rand::SeedableRng;
 
 const NETWORK: NetworkId = NetworkId([7; 32]);
+/// When heads are signed and read.
+const NOW_S: u64 = 5000;
 
 struct Service {
     rng: ChaCha20Rng,
@@ -59,7 +61,25 @@ impl Service {
     }
 
     fn head(&self) -> Head {
-        Head::sign(&NETWORK, self.entries.len() as u64, self.hash, 5000, &self.key)
+        self.head_of(self.entries.len())
+    }
+
+    /// The head of the first entries.
+    fn head_of(&self, entries: usize) -> Head {
+        let start = EntryHash::start(&NETWORK);
+        let hash = self.entries[..entries].iter().fold(start, |hash, entry| hash.then(entry));
+        self.sign(entries as u64, hash, NOW_S)
+    }
+
+    fn sign(&self, entries: u64, hash: EntryHash, time_s: u64) -> Head {
+        Head::sign(&NETWORK, entries, hash, time_s, &self.key)
+    }
+
+    /// A copy of the first entries, as it comes from the service.
+    fn copied(&self, entries: usize) -> Copy {
+        let mut copy = self.copy();
+        copy.append(&self.entries[..entries], &self.head_of(entries), NOW_S).unwrap();
+        copy
     }
 }
 
@@ -84,7 +104,9 @@ fn a_copy_follows_the_story_of_every_name() {
     let mut copy = service.copy();
     let [alice, bob] = ["alice", "bob"].map(|name| UserName::new(name).unwrap());
     for entry in &service.entries {
-        copy.append(std::slice::from_ref(entry), &service.head()).unwrap();
+        let head = service.head_of(usize::try_from(entry.index).unwrap() + 1);
+        copy.append(std::slice::from_ref(entry), &head, NOW_S).unwrap();
+        assert_eq!(copy.head(), Some(&head));
         let user = copy.user(&entry.name).unwrap();
         let found = copy.user_of_certificate(&entry.certificate_hash).map(|(name, _)| name);
         assert_eq!(found, user.active.then_some(&entry.name));
@@ -102,16 +124,20 @@ fn a_copy_follows_the_story_of_every_name() {
     assert_eq!(restored.users, copy.users);
 }
 
+/// What a copy is made of.
+fn all(copy: &Copy) -> (u64, EntryHash, Option<Head>, BTreeMap<UserName, User>) {
+    (copy.entries(), copy.hash(), copy.head().copied(), copy.users.clone())
+}
+
 #[test]
 fn what_does_not_follow_is_not_taken() {
     let service = story();
     let head = service.head();
-    let mut copy = service.copy();
-    copy.append(&service.entries[..4], &head).unwrap();
-    let before = (copy.entries(), copy.hash(), copy.users.clone());
+    let mut copy = service.copied(4);
+    let before = all(&copy);
     let mut refused = |entries: &[Entry], head: &Head| {
-        let error = copy.append(entries, head).unwrap_err();
-        assert_eq!((copy.entries(), copy.hash(), copy.users.clone()), before);
+        let error = copy.append(entries, head, NOW_S).unwrap_err();
+        assert_eq!(all(&copy), before);
         error
     };
     let rest = &service.entries[4..];
@@ -119,9 +145,9 @@ fn what_does_not_follow_is_not_taken() {
     let mut unsigned = head;
     unsigned.time_s += 1;
     assert_eq!(refused(rest, &unsigned), BadPage::Unsigned);
-    let sign = |entries, hash| Head::sign(&NETWORK, entries, hash, 5000, &service.key);
-    assert_eq!(refused(&[], &sign(3, head.hash)), BadPage::Behind { head: 3, known: 4 });
-    assert_eq!(refused(&[], &sign(4, head.hash)), BadPage::Forked);
+    let older = service.head_of(3);
+    assert_eq!(refused(&[], &older), BadPage::Behind { head: 3, known: 4 });
+    assert_eq!(refused(&rest[..1], &before.2.unwrap()), BadPage::Behind { head: 4, known: 4 });
     let mut other = rest.to_vec();
     other[4].certificate_hash[0] ^= 1;
     assert_eq!(refused(&other, &head), BadPage::Contradiction(8));
@@ -134,7 +160,124 @@ fn what_does_not_follow_is_not_taken() {
     other[1].time_s = rest[1].time_s;
     other[0].time_s += 1;
     assert_eq!(refused(&other, &head), BadPage::Forked);
-    assert_eq!(copy.append(rest, &head), Ok(()));
+    assert_eq!(copy.append(rest, &head, NOW_S), Ok(()));
+}
+
+#[test]
+fn a_forged_tail_under_a_longer_genuine_head_is_no_part_of_the_copy() {
+    let service = story();
+    let mut copy = service.copied(4);
+    let before = all(&copy);
+    let mut forged = service.entries[4].clone();
+    forged.certificate_hash = [66; 32];
+    let uncovered = BadPage::Uncovered { head: 9, page: 5 };
+    for tail in [&forged, &service.entries[4]] {
+        let taken = copy.append(std::slice::from_ref(tail), &service.head(), NOW_S);
+        assert_eq!(taken, Err(uncovered.clone()));
+        assert_eq!(all(&copy), before);
+    }
+    assert_eq!(copy.append(&service.entries[4..], &service.head(), NOW_S), Ok(()));
+}
+
+#[test]
+fn two_heads_that_no_one_directory_has_are_the_proof() {
+    let service = story();
+    let mut copy = service.copied(4);
+    let known = *copy.head().unwrap();
+    let elsewhere = service.head().hash;
+    let proof = |other: Head| BadPage::TwoStories(Box::new(TwoHeads { known, other }));
+    // As long as the copy, a part of it, and a shorter one that was signed much later.
+    let later = NOW_S + TOLERANCE_S;
+    let lies = [
+        service.sign(4, elsewhere, NOW_S),
+        service.sign(2, elsewhere, 1),
+        service.sign(3, service.head_of(3).hash, later + 1),
+    ];
+    for lie in lies {
+        let error = copy.append(&[], &lie, later).unwrap_err();
+        assert_eq!(error, proof(lie));
+        assert_eq!(error, copy.hear(&lie, later).unwrap_err());
+        let bytes = error.proof().unwrap().to_bytes();
+        let read = TwoHeads::from_bytes(&bytes, &NETWORK, service.key.public());
+        assert_eq!(read.as_ref(), error.proof());
+        assert_eq!(TwoHeads::from_bytes(&bytes[1..], &NETWORK, service.key.public()), None);
+        assert!(TwoHeads::from_bytes(&bytes, &NetworkId([8; 32]), service.key.public()).is_none());
+    }
+    // A clock that was set back a little proves nothing.
+    let back = service.sign(3, service.head_of(3).hash, later);
+    assert_eq!(copy.append(&[], &back, later), Err(BadPage::Behind { head: 3, known: 4 }));
+    assert_eq!(copy.hear(&back, later), Ok(false));
+    assert_eq!(copy.entries(), 4);
+}
+
+#[test]
+fn a_copy_has_to_come_to_the_heads_that_others_know() {
+    let service = story();
+    let mut copy = service.copied(4);
+    let theirs = service.head_of(7);
+    assert_eq!(copy.hear(&theirs, NOW_S), Ok(true));
+    assert_eq!(copy.hear(&theirs, NOW_S), Ok(false));
+    assert_eq!(copy.ahead().collect::<Vec<_>>(), [&theirs]);
+    // The service has another seventh entry for this copy.
+    let mut other = service.entries[4..].to_vec();
+    other[2].time_s += 1;
+    other.iter_mut().skip(3).for_each(|entry| entry.time_s += 1);
+    let hash = other.iter().fold(copy.hash(), |hash, entry| hash.then(entry));
+    let lie = service.sign(9, hash, NOW_S);
+    let proof = TwoHeads { known: lie, other: theirs };
+    let error = copy.append(&other, &lie, NOW_S).unwrap_err();
+    assert_eq!(error, BadPage::TwoStories(Box::new(proof)));
+    assert_eq!(copy.entries(), 4);
+    // Or it keeps the copy where it is.
+    let stale = service.sign(4, copy.hash(), NOW_S + TOLERANCE_S + 1);
+    let error = copy.append(&[], &stale, NOW_S + TOLERANCE_S).unwrap_err();
+    assert_eq!(error.proof(), Some(&TwoHeads { known: theirs, other: stale }));
+    copy.append(&service.entries[4..], &service.head(), NOW_S).unwrap();
+    assert_eq!(copy.ahead().count(), 0);
+    // Nobody can make it keep more than a few.
+    for entries in 100..200 {
+        copy.hear(&service.sign(entries, hash, NOW_S), NOW_S).unwrap();
+    }
+    assert_eq!(copy.ahead().count(), AHEAD_MAX);
+}
+
+#[test]
+fn what_is_dated_in_the_future_is_not_taken() {
+    let service = story();
+    let head = service.head();
+    let mut copy = service.copied(4);
+    let rest = &service.entries[4..];
+    let early = head.time_s - TOLERANCE_S;
+    let future = Err(BadPage::Future { ahead_s: TOLERANCE_S + 1 });
+    assert_eq!(copy.append(rest, &head, early - 1), future);
+    assert_eq!(copy.hear(&head, early - 1).unwrap_err(), future.unwrap_err());
+    let old = service.sign(9, head.hash, 0);
+    let mut copy = service.copy();
+    copy.restore(&service.entries[..4]).unwrap();
+    let entries = rest.last().unwrap().time_s - TOLERANCE_S;
+    assert!(matches!(copy.append(rest, &old, entries - 1), Err(BadPage::Future { .. })));
+    assert_eq!(copy.append(rest, &old, entries), Ok(()));
+}
+
+#[test]
+fn heads_are_restored_where_they_belong() {
+    let service = story();
+    let mut copy = service.copy();
+    copy.restore(&service.entries[..4]).unwrap();
+    let other = service.sign(4, service.head().hash, NOW_S);
+    assert_eq!(copy.restore_head(&other), Err(BadPage::Forked));
+    assert!(copy.restore_head(&service.head_of(3)).is_err());
+    let mut unsigned = service.head_of(4);
+    unsigned.signature[9] ^= 1;
+    assert_eq!(copy.restore_head(&unsigned), Err(BadPage::Unsigned));
+    copy.restore_head(&service.head_of(4)).unwrap();
+    copy.restore_head(&service.head_of(6)).unwrap();
+    assert_eq!(copy.head(), Some(&service.head_of(4)));
+    assert_eq!(copy.ahead().count(), 1);
+    for entries in 0..=4 {
+        assert_eq!(copy.hash_at(entries as u64), Some(service.head_of(entries).hash));
+    }
+    assert_eq!(copy.hash_at(5), None);
 }
 
 #[test]
@@ -188,7 +331,7 @@ proptest! {
             service.write(cause, ["anna", "bert"][usize::from(who)]);
         }
         let mut copy = service.copy();
-        let taken = copy.append(&service.entries, &service.head());
+        let taken = copy.append(&service.entries, &service.head(), NOW_S);
         prop_assert_eq!(taken.is_ok(), copy.entries() == service.entries.len() as u64);
         prop_assert!(taken.is_ok() || copy.entries() == 0);
         let active = copy.users().filter(|(_, user)| user.active).count();
