@@ -61,6 +61,7 @@ fn service_config() -> ServiceConfig {
         head_key: IdentitySecret::generate(&mut rng),
         secrets: ServerSecrets::generate(&mut rng),
         authority: Authority::new(Issuer::new(CertificateParams::default(), key)),
+        entry: *IdentitySecret::generate(&mut rng).public(),
         registrations: Registrations::Open,
         limits: IdentityLimits {
             registrations_per_hour: most,

@@ -1,6 +1,5 @@
 //! Contacts: people of the directory who are talked to, and how well their keys are known.
 
-use talaria_wire::Round;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::identity::UserName;
 
@@ -11,9 +10,9 @@ pub struct Contact {
     pub key: IdentityPublic,
     /// What they are called in the directory.
     pub name: UserName,
-    /// The round in which sessions with them began anew: that of their registration, of their
-    /// newest home, or of their newest key.
-    pub created: Round,
+    /// The entry of the directory with which sessions with them began anew: that of their
+    /// registration, of their newest home, or of their newest key.
+    pub since: u64,
 }
 
 /// How well the key of somebody is known.

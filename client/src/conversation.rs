@@ -98,11 +98,11 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     /// Takes up a conversation where `state` left it, or begins a run. If `state` is of another
-    /// session than the one that began in the round `start`, the numbering begins anew.
+    /// session than the one that began with the entry `start`, the numbering begins anew.
     pub(crate) fn new(
         partner: UserName,
         session: &SessionId,
-        start: Round,
+        start: u64,
         state: ConversationState,
         limit: Limit,
     ) -> Self {
@@ -137,7 +137,7 @@ impl Conversation {
 
     /// Goes on in a new session with the same partner: nothing of the old one will be acknowledged
     /// any more, so everything that was not is sent again.
-    pub(crate) fn restart(&mut self, session: &SessionId, start: Round) {
+    pub(crate) fn restart(&mut self, session: &SessionId, start: u64) {
         let outgoing = self.state.outgoing_anew();
         self.change(Change::Restarted { start, outgoing });
         self.outbox = Outbox::new(0);

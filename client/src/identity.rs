@@ -1,10 +1,7 @@
 //! Who this client is: a key, the name that is registered for it, and since when.
 
-use std::num::NonZeroU64;
-
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::identity::UserName;
-use talaria_wire::{Round, UnixMillis};
 
 use crate::contact::Contact;
 
@@ -15,22 +12,16 @@ pub struct Identity {
     pub secret: IdentitySecret,
     /// What one is called in the directory.
     pub name: UserName,
-    /// The round in which this home began, or its key: no session of it is older.
-    pub created: Round,
+    /// The entry of the directory with which this home began, or its key: no session of it is older.
+    pub since: u64,
 }
 
 impl Identity {
     /// What others need to talk to this identity.
     #[must_use]
     pub fn contact(&self) -> Contact {
-        Contact { key: *self.secret.public(), name: self.name.clone(), created: self.created }
+        Contact { key: *self.secret.public(), name: self.name.clone(), since: self.since }
     }
-}
-
-/// The round in which sessions begin with somebody whose entry of the directory is of this second.
-#[must_use]
-pub fn start_of(time_s: u64, period_ms: NonZeroU64) -> Round {
-    Round::at(UnixMillis(time_s.saturating_mul(1000)), period_ms)
 }
 
 #[cfg(test)]
@@ -46,7 +37,7 @@ pub(crate) mod tests {
             certificate: vec![1, 2].into(),
             secret: identity(1, "alice").0.secret,
         };
-        insta::assert_snapshot!(format!("{own:?}"), @r#"Identity { secret: IdentitySecret { public: IdentityPublic(03871d350cbe37fa4ea973c3ab837df73a5aecb0d39771798ebb183e7175f8310a), .. }, name: UserName("alice"), created: Round(4001) }"#);
+        insta::assert_snapshot!(format!("{own:?}"), @r#"Identity { secret: IdentitySecret { public: IdentityPublic(03871d350cbe37fa4ea973c3ab837df73a5aecb0d39771798ebb183e7175f8310a), .. }, name: UserName("alice"), since: 4001 }"#);
         insta::assert_snapshot!(format!("{credentials:?}"), @"Credentials { certificate: CertificateDer(0x0102), secret: IdentitySecret { public: IdentityPublic(03871d350cbe37fa4ea973c3ab837df73a5aecb0d39771798ebb183e7175f8310a), .. } }");
     }
 
@@ -55,7 +46,7 @@ pub(crate) mod tests {
         let identity = Identity {
             secret: IdentitySecret::generate(&mut rng),
             name: UserName::new(name).unwrap(),
-            created: Round(4000 + seed),
+            since: 4000 + seed,
         };
         (identity, rng)
     }

@@ -18,7 +18,7 @@ use keywheel::{Keywheel, SessionRoot, SlotKeys, WheelError};
 /// What one member holds of a session.
 pub(crate) struct Session {
     id: SessionId,
-    start: Round,
+    start: u64,
     network: NetworkId,
     direction: Direction,
     peer: IdentityPublic,
@@ -27,7 +27,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(own: &Identity, contact: &Contact, network: NetworkId) -> Self {
-        let start = own.created.max(contact.created);
+        let start = own.since.max(contact.since);
         let root = SessionRoot::agree(&own.secret, &contact.key, network, start);
         let lower = own.secret.public().to_bytes() < contact.key.to_bytes();
         Self {
@@ -36,7 +36,7 @@ impl Session {
             network,
             direction: if lower { Direction::FromLower } else { Direction::FromHigher },
             peer: contact.key,
-            wheel: Keywheel::new(&root, start),
+            wheel: Keywheel::new(&root),
         }
     }
 
@@ -44,8 +44,9 @@ impl Session {
         &self.id
     }
 
-    /// The round in which it began: what tells it from other sessions of the same two.
-    pub(crate) fn start(&self) -> Round {
+    /// The entry of the directory with which it began: what tells it from other sessions of the same
+    /// two.
+    pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
@@ -134,5 +135,24 @@ mod tests {
             assert!(a[slot].1.open(message, alice.secret.public()).is_err());
         }
         assert!(at_alice.seal(&alice.secret, round, &contents, &mut rng).is_err());
+    }
+
+    /// However soon one follows the other: keys of one are never keys of the other.
+    #[test]
+    fn every_entry_that_begins_anew_makes_another_session() {
+        let (alice, _) = identity(1, "alice");
+        let bob = identity(2, "bob").0.contact();
+        let network = NetworkId([3; 32]);
+        let ids = [10_000, 10_001, 10_002].map(|since| {
+            let contact = Contact { since, ..bob.clone() };
+            *Session::new(&alice, &contact, network).id()
+        });
+        assert!(ids[0] != ids[1] && ids[1] != ids[2]);
+        // What happened before the later of the two began counts no more.
+        let older = [0, alice.since - 1].map(|since| {
+            let contact = Contact { since, ..bob.clone() };
+            *Session::new(&alice, &contact, network).id()
+        });
+        assert_eq!(older[0], older[1]);
     }
 }

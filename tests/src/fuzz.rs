@@ -20,8 +20,9 @@ use talaria_server::config::Config;
 use talaria_wire::control::Control;
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{Accepts, Announcement, HEADER_LEN, Header, Kind, Replies, Submission};
+use talaria_wire::identity::directory::TwoHeads;
 use talaria_wire::identity::request::LENGTH_LEN;
-use talaria_wire::identity::{Request, Response};
+use talaria_wire::identity::{Entry, Head, Request, Response};
 use talaria_wire::link::{Assembly, BatchHead, Inlet};
 use talaria_wire::network_file::{NetworkFile, PublicPart};
 use talaria_wire::onion::{self, PeelContext};
@@ -43,7 +44,7 @@ pub struct Target {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self { name: "frame", run: frame },
         Self { name: "control", run: control },
         Self { name: "link", run: link },
@@ -54,6 +55,7 @@ impl Target {
         Self { name: "peer_message", run: peer_message },
         Self { name: "peer_content", run: peer_content },
         Self { name: "identity_request", run: identity_request },
+        Self { name: "directory", run: directory },
         Self { name: "csr", run: csr },
         Self { name: "backup", run: backup },
     ];
@@ -224,6 +226,20 @@ pub fn identity_request(data: &[u8]) {
     if let Ok(response) = Response::decode(data) {
         assert_eq!(&response.to_message()[LENGTH_LEN..], data);
     }
+}
+
+/// An entry of the directory, a head, and two heads that are a proof.
+pub fn directory(data: &[u8]) {
+    if let Ok(entry) = Entry::from_bytes(data) {
+        assert_eq!(entry.to_bytes(), data);
+    }
+    if let Ok(head) = Head::from_bytes(data) {
+        assert_eq!(head.to_bytes(), data);
+    }
+    let (fixtures, owner) = (Fixtures::shared(), Fixtures::shared().owner());
+    let (heads, changed) = laid_over(&fixtures.two_heads(), data);
+    let read = TwoHeads::from_bytes(&heads, &owner.network, &owner.head_key);
+    assert_eq!(read.is_some_and(|read| read.to_bytes()[..] == heads), !changed);
 }
 
 /// Changes to a certificate signing request, and the input as a request of its own.

@@ -62,6 +62,8 @@ CONTEXTS = {
     "DirectoryStart": "talaria v1 directory start",
     "DirectoryEntry": "talaria v1 directory entry",
     "DirectoryHead": "talaria v1 directory head",
+    "EntryTime": "talaria v1 entry time",
+    "WheelEra": "talaria v1 keywheel era",
 }
 
 
@@ -246,13 +248,19 @@ def open_message(context, message):
 
 # Section 9: the keywheel.
 
-def wheel_epochs(root, first, last):
-    secret, epochs = root, {}
-    for epoch in range(first, last + 1):
-        secret = derive("WheelEpoch", 32, secret, be(epoch, 8))
+def wheel_epochs(root, rounds):
+    """Eras and epochs in which the rounds lie."""
+    eras, epochs = {}, {}
+    for epoch in sorted({round_ // 4096 for round_ in rounds}):
+        era, secret = epoch // 4096, root
+        for n in range(era + 1):
+            secret = derive("WheelEra", 32, secret, be(n, 8))
+        eras[era] = secret
+        for n in range(4096 * era, epoch + 1):
+            secret = derive("WheelEpoch", 32, secret, be(n, 8))
         start = derive("WheelStart", 32, secret, be(4096 * epoch, 8))
         epochs[epoch] = (secret, start)
-    return epochs
+    return eras, epochs
 
 
 def wheel_round(epochs, round_):
@@ -722,6 +730,17 @@ def wrap(export_key, thing, salt, plain):
 
 # Section 20: the directory.
 
+HIDDEN = ((0x80, 0xA0), (0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E), (0x2000, 0x200F),
+          (0x2028, 0x202F), (0x205F, 0x206F), (0x3000, 0x3000), (0xE000, 0xF8FF), (0xFEFF, 0xFEFF),
+          (0xFFF0, 0xFFFB), (0xE0000, 0x10FFFF))
+
+
+def never_in_a_name(c):
+    if c < 0x80:
+        return chr(c) not in "abcdefghijklmnopqrstuvwxyz0123456789-_."
+    return any(first <= c <= last for first, last in HIDDEN)
+
+
 def decode_entry(data):
     if len(data) < 147 or len(data) != 147 + data[146]:
         raise Bad("length")
@@ -733,7 +752,7 @@ def decode_entry(data):
         name = data[147:].decode("utf-8")
     except UnicodeDecodeError:
         raise Bad("name") from None
-    if user_name(name) != name:
+    if not 3 <= len(name) <= 32 or any(map(never_in_a_name, map(ord, name))):
         raise Bad("name")
     return {
         "index": int.from_bytes(data[:8], "big"),
@@ -950,21 +969,23 @@ def check_peer_message(file, c):
 
 def check_keywheel(file, c):
     c.complete("the file", file, "inputs", "lower_public", "higher_public", "ecdh_x", "root",
-               "session_id", "origin", "epochs", "rounds")
+               "session_id", "origin", "eras", "epochs", "rounds")
     given = file["inputs"]
-    c.complete("the inputs", given, "secrets", "created", "network", "rounds")
+    c.complete("the inputs", given, "secrets", "since", "network", "rounds")
     members = sorted((p256_secret(unhex(s)) for s in given["secrets"]), key=compressed)
     lower, higher = map(compressed, members)
     c.equal("lower_public", lower.hex(), file["lower_public"])
     c.equal("higher_public", higher.hex(), file["higher_public"])
     shared = members[0].exchange(ec.ECDH(), members[1].public_key())
     c.equal("ecdh_x", shared.hex(), file["ecdh_x"])
-    origin = max(given["created"])
+    origin = max(given["since"])
     c.equal("origin", origin, file["origin"])
     root = derive("SessionRoot", 32, shared, lower, higher, unhex(given["network"]), be(origin, 8))
     c.equal("root", root.hex(), file["root"])
     c.equal("session_id", derive("SessionId", 32, root).hex(), file["session_id"])
-    epochs = wheel_epochs(root, origin // 4096, given["rounds"][-1] // 4096)
+    eras, epochs = wheel_epochs(root, given["rounds"])
+    c.equal("eras", [{"era": era, "secret": secret.hex()} for era, secret in eras.items()],
+            file["eras"])
     c.equal("epochs", [
         {"epoch": epoch, "secret": secret.hex(), "first_round": 4096 * epoch, "start": start.hex()}
         for epoch, (secret, start) in epochs.items()], file["epochs"])
@@ -1054,7 +1075,8 @@ def check_epoch_keys(file, c):
 
 
 def check_identity(file, c):
-    c.complete("the file", file, "names", "wrapped", "renewal", "directory")
+    c.complete("the file", file, "names", "wrapped", "renewal", "entry_time",
+               "directory")
     for name in file["names"]:
         c.complete(name["written"], name, "written", "name")
         if name["name"] is None:
@@ -1070,12 +1092,17 @@ def check_identity(file, c):
     c.complete("renewal", one, "secret", "network", "exporter", "csr", "signature")
     signed = derive("Renewal", 32, *(unhex(one[key]) for key in ("network", "exporter", "csr")))
     c.equal("renewal", sign(p256_secret(unhex(one["secret"])), signed).hex(), one["signature"])
+    one = file["entry_time"]
+    c.complete("entry time", one, "secret", "network", "exporter", "time_ms", "signature")
+    signed = derive("EntryTime", 32, unhex(one["network"]), unhex(one["exporter"]),
+                    be(one["time_ms"], 8))
+    c.equal("entry time", sign(p256_secret(unhex(one["secret"])), signed).hex(), one["signature"])
     check_directory(file["directory"], c)
 
 
 def check_directory(file, c):
     c.complete("the directory", file, "network", "service_secret", "user_secrets", "entries",
-               "hashes", "head", "pages", "bad_entries")
+               "hashes", "head", "pages", "bad_entries", "odd_entries")
     service = p256_secret(unhex(file["service_secret"]))
     network = unhex(file["network"])
     keys = [compressed(p256_secret(unhex(secret))) for secret in file["user_secrets"]]
@@ -1105,6 +1132,8 @@ def check_directory(file, c):
             c.refused(page["name"], page["outcome"], known.append, *given)
     for entry in file["bad_entries"]:
         c.refused("a bad entry", None, decode_entry, unhex(entry))
+    for entry in file["odd_entries"]:
+        c.equal("an odd entry", len(decode_entry(unhex(entry))["name"]) >= 3, True)
 
 
 FILES = {

@@ -128,7 +128,7 @@ impl Joining {
             name: name.clone(),
             secret,
             certificate: issued.certificate,
-            since_s: issued.entry.time_s,
+            since: issued.entry.index,
             network: &self.network,
             network_file: self.network_file.as_deref(),
             key,
@@ -201,7 +201,7 @@ impl Unlocked {
         }
         if home.has_prepared(&self.logged_in.secret)? {
             let (secret, certificate) = (&self.logged_in.secret, &self.logged_in.certificate);
-            home.set_key(secret, certificate, user.session_since_s)?;
+            home.set_key(secret, certificate, user.session_since)?;
         }
         home.require_current()?;
         let certificate = home.certificate()?;
@@ -261,7 +261,7 @@ impl Unlocked {
         let request = self.logged_in.rotate(&new, rng);
         home.prepare_key(&new)?;
         let issued = self.logged_in.rotated(&new, self.connection.ask(&request).await?)?;
-        home.set_key(&new, &issued.certificate, issued.entry.time_s)?;
+        home.set_key(&new, &issued.certificate, issued.entry.index)?;
         sync(&mut self.connection, home).await
     }
 }

@@ -228,6 +228,32 @@ async fn every_round_gets_one_submission_and_lost_connections_come_back() {
 }
 
 #[tokio::test]
+async fn a_directory_that_nobody_has_signed_for_ten_minutes_is_told() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    entry.service.lock().unwrap().now_s = now().0 / 1000 - 700;
+    let file = entry.network_file(&dir, &entry);
+    let mut person = Person::start(&dir, &file).await;
+    person.wait_for(|e| matches!(e, Event::DirectoryStale { age_s: 700.. })).await;
+    person.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_tells_two_stories_is_told() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    let file = entry.network_file(&dir, &entry);
+    let service = entry.service.clone();
+    let person = Person::start_after(&dir, &file, |_, _| {
+        service.lock().unwrap().entries[1].certificate_hash[0] ^= 1;
+    });
+    let mut person = person.await;
+    let contradicts = |why: &str| why.contains("contradict each other");
+    person.wait_for(|e| matches!(e, Event::Directory(why) if contradicts(why))).await;
+    person.stop().await;
+}
+
+#[tokio::test]
 async fn an_entry_of_another_authority_is_not_talked_to() {
     let dir = TempDir::new().unwrap();
     let entry = Entry::new().await;

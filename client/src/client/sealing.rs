@@ -297,7 +297,7 @@ impl Client {
         let contents = talk.conversation.compose(round);
         let sealed = talk.session.seal(&self.identity.secret, round, &contents, rng);
         let Ok([(first, first_answer), (second, second_answer)]) = sealed else {
-            // The session is younger than the round: the clocks of the two members differ.
+            // The keys of the round are gone, or it is one that no clock shows.
             talk.conversation.not_sent(round);
             self.notice_clock(round, now);
             return None;

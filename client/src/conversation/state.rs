@@ -183,8 +183,9 @@ pub struct Run {
 /// Everything of a conversation that outlives the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConversationState {
-    /// The round in which the session began that the numbers below belong to, if there was one.
-    pub start: Option<Round>,
+    /// The entry of the directory with which the session began that the numbers below belong to, if
+    /// there was one.
+    pub start: Option<u64>,
     /// Sequence number of the next unit to be queued.
     pub next_seq: u32,
     /// Number of the next text.
@@ -216,8 +217,8 @@ pub struct ConversationState {
 pub enum Change {
     /// A new session: the numbering begins anew on both sides.
     Restarted {
-        /// The round in which it began.
-        start: Round,
+        /// The entry of the directory with which it began.
+        start: u64,
         /// What is to be sent in it.
         outgoing: Vec<Outgoing>,
     },
@@ -322,7 +323,7 @@ impl ConversationState {
     }
 
     /// Where the run stands, texts, and what was charged outlive a session.
-    fn restart(&mut self, start: Round, outgoing: &[Outgoing]) {
+    fn restart(&mut self, start: u64, outgoing: &[Outgoing]) {
         self.start = Some(start);
         self.next_seq = outgoing.last().map_or(0, Outgoing::end_seq);
         (self.acked, self.received) = (0, 0);

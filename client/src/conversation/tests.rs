@@ -78,7 +78,7 @@ impl Side {
     fn renew(&mut self, start: u8) {
         self.start = start;
         self.pending.clear();
-        self.conversation.restart(&SessionId([start; 32]), Round(start.into()));
+        self.conversation.restart(&SessionId([start; 32]), start.into());
         self.settle();
     }
 
@@ -96,7 +96,7 @@ fn partner(content: Content) -> SlotResult {
 
 fn open(start: u8, state: ConversationState) -> Conversation {
     let session = SessionId([start; 32]);
-    Conversation::new(name(), &session, Round(start.into()), state, Limit::default())
+    Conversation::new(name(), &session, start.into(), state, Limit::default())
 }
 
 fn name() -> UserName {
@@ -483,7 +483,7 @@ fn acknowledgements_of_what_was_never_said_are_noticed() {
 #[test]
 fn the_stream_ends_before_its_numbers_do() {
     let state = ConversationState {
-        start: Some(Round(0)),
+        start: Some(0),
         next_seq: SEQ_LIMIT - 1,
         acked: SEQ_LIMIT - 1,
         run: Run { begun: true, ..Run::default() },

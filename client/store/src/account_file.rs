@@ -78,7 +78,7 @@ impl AccountFile {
         let key = |hex: &String| HEXLOWER.decode(hex.as_bytes());
         let wrapped: Result<Vec<_>, _> = text.home_key.iter().map(key).collect();
         Ok(Self {
-            name: UserName::new(&text.name).map_err(|_| None)?,
+            name: UserName::registered(&text.name).map_err(|_| None)?,
             wrapped: wrapped.map_err(|_| None)?,
             network_file: text.network_file,
         })

@@ -43,7 +43,7 @@ pub(super) struct Local {
     pub(super) name: UserName,
     pub(super) secret: IdentitySecret,
     pub(super) certificate: CertificateDer<'static>,
-    pub(super) since_s: u64,
+    pub(super) since: u64,
     pub(super) network: NetworkId,
 }
 
@@ -79,18 +79,18 @@ impl Database {
     }
 
     pub(super) fn local(&self) -> Result<Local, HomeError> {
-        let sql = "SELECT name, secret, certificate, since_s, network FROM local";
+        let sql = "SELECT name, secret, certificate, since, network FROM local";
         let read = |r: &Row<'_>| {
             let secret = r.get::<_, [u8; 32]>(1).map(Zeroizing::new)?;
             Ok((r.get(0)?, secret, r.get(2)?, r.get(3)?, r.get(4)?))
         };
         let row = self.connection.query_row(sql, [], read)?;
-        let (name, secret, certificate, since_s, network): (String, _, Vec<u8>, i64, _) = row;
+        let (name, secret, certificate, since, network): (String, _, Vec<u8>, i64, _) = row;
         Ok(Local {
-            name: UserName::new(&name).map_err(|_| HomeError::Damaged("local name"))?,
+            name: UserName::registered(&name).map_err(|_| HomeError::Damaged("local name"))?,
             secret: IdentitySecret::from_bytes(&secret).map_err(|_| HomeError::Damaged("key"))?,
             certificate: certificate.into(),
-            since_s: since_s.cast_unsigned(),
+            since: since.cast_unsigned(),
             network: NetworkId(network),
         })
     }
@@ -98,13 +98,13 @@ impl Database {
     pub(super) fn create_local(&mut self, local: &Local) -> Result<(), HomeError> {
         self.synchronous("FULL")?;
         self.connection.execute(
-            "INSERT INTO local (id, name, secret, certificate, since_s, network)
+            "INSERT INTO local (id, name, secret, certificate, since, network)
              VALUES (1, :name, :secret, :certificate, :since, :network)",
             named_params! {
                 ":name": local.name.as_str(),
                 ":secret": local.secret.to_bytes().as_slice(),
                 ":certificate": local.certificate.as_ref(),
-                ":since": local.since_s.cast_signed(),
+                ":since": local.since.cast_signed(),
                 ":network": local.network.0,
             },
         )?;
@@ -125,12 +125,12 @@ impl Database {
         &mut self,
         secret: &IdentitySecret,
         certificate: &CertificateDer<'_>,
-        since_s: u64,
+        since: u64,
     ) -> Result<(), HomeError> {
         self.synchronous("FULL")?;
-        let sql = "UPDATE local SET secret = ?1, certificate = ?2, since_s = ?3, prepared = NULL";
+        let sql = "UPDATE local SET secret = ?1, certificate = ?2, since = ?3, prepared = NULL";
         let secret = secret.to_bytes();
-        let values = params![secret.as_slice(), certificate.as_ref(), since_s.cast_signed()];
+        let values = params![secret.as_slice(), certificate.as_ref(), since.cast_signed()];
         self.connection.execute(sql, values)?;
         Ok(())
     }
@@ -224,7 +224,7 @@ impl Database {
     }
 
     pub(super) fn contacts(&self) -> Result<Vec<(Contact, bool)>, HomeError> {
-        let sql = "SELECT key, name, created, verified FROM contact ORDER BY name";
+        let sql = "SELECT key, name, since, verified FROM contact ORDER BY name";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], contact_row)?;
         rows.map(|row| contact(row?)).collect()
@@ -235,7 +235,7 @@ impl Database {
         &self,
         name: &UserName,
     ) -> Result<Option<(Contact, bool)>, HomeError> {
-        let sql = "SELECT key, name, created, verified FROM contact WHERE name = ?1";
+        let sql = "SELECT key, name, since, verified FROM contact WHERE name = ?1";
         let row = self.connection.query_row(sql, [name.as_str()], contact_row).optional()?;
         row.map(contact).transpose()
     }
@@ -243,22 +243,18 @@ impl Database {
     pub(super) fn put_contact(&mut self, contact: &Contact) -> Result<(), HomeError> {
         self.synchronous("FULL")?;
         self.connection.execute(
-            "INSERT INTO contact (key, name, created) VALUES (?1, ?2, ?3)
-             ON CONFLICT (name) DO UPDATE SET created = ?3",
-            params![
-                contact.key.to_bytes(),
-                contact.name.as_str(),
-                contact.created.0.cast_signed(),
-            ],
+            "INSERT INTO contact (key, name, since) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET since = ?3",
+            params![contact.key.to_bytes(), contact.name.as_str(), contact.since.cast_signed(),],
         )?;
         Ok(())
     }
 
     pub(super) fn accept_key(&mut self, contact: &Contact) -> Result<(), HomeError> {
         self.synchronous("FULL")?;
-        let sql = "UPDATE contact SET key = ?1, created = ?3, verified = 0 WHERE name = ?2";
-        let created = contact.created.0.cast_signed();
-        let values = params![contact.key.to_bytes(), contact.name.as_str(), created];
+        let sql = "UPDATE contact SET key = ?1, since = ?3, verified = 0 WHERE name = ?2";
+        let since = contact.since.cast_signed();
+        let values = params![contact.key.to_bytes(), contact.name.as_str(), since];
         self.connection.execute(sql, values)?;
         Ok(())
     }
@@ -434,11 +430,11 @@ fn contact_row(row: &Row<'_>) -> rusqlite::Result<ContactRow> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
 }
 
-fn contact((key, name, created, verified): ContactRow) -> Result<(Contact, bool), HomeError> {
+fn contact((key, name, since, verified): ContactRow) -> Result<(Contact, bool), HomeError> {
     let contact = Contact {
         key: IdentityPublic::from_bytes(&key).map_err(|_| HomeError::Damaged("contact key"))?,
-        name: UserName::new(&name).map_err(|_| HomeError::Damaged("contact name"))?,
-        created: round(created),
+        name: UserName::registered(&name).map_err(|_| HomeError::Damaged("contact name"))?,
+        since: since.cast_unsigned(),
     };
     Ok((contact, verified))
 }
@@ -462,7 +458,7 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationState)>
         run: Run { begun: row.get(5)?, self_ended: row.get(6)?, partner_ended: row.get(7)? },
         charged: row.get::<_, i64>(11)?.cast_unsigned(),
         budget_warned: row.get(12)?,
-        start: row.get::<_, Option<_>>(13)?.map(round),
+        start: row.get::<_, Option<i64>>(13)?.map(i64::cast_unsigned),
         texts: row.get(14)?,
         ..ConversationState::default()
     };

@@ -9,7 +9,6 @@ use talaria_wire::identity::directory::{
 use crate::error::HomeError;
 use crate::home::Home;
 use talaria_client::contact::{Contact, Met, Trust};
-use talaria_client::identity::start_of;
 
 impl Home {
     /// The copy of the directory, as far as it has come.
@@ -126,12 +125,15 @@ impl Home {
     pub fn require_current(&mut self) -> Result<(), HomeError> {
         let name = self.file.name.clone();
         let own = *self.identity()?.secret.public();
-        let since_s = self.since_s()?;
+        let since = self.since()?;
         match self.own_user()? {
-            Some(user) if user.key != own || user.session_since_s > since_s => {
+            Some(user) if user.key != own || user.session_since > since => {
                 Err(HomeError::Superseded(name))
             }
             Some(user) if !user.active => Err(HomeError::Gone(name)),
+            // The service gave out an entry that is not in the directory: with a later one it could
+            // hide that the account goes on elsewhere.
+            Some(user) if user.session_since < since => Err(HomeError::NotInDirectory),
             Some(_) => Ok(()),
             None => Err(HomeError::NotInDirectory),
         }
@@ -155,14 +157,12 @@ impl Home {
         if *name == self.file.name {
             return Err(HomeError::Oneself(name.clone()));
         }
-        let period_ms = self.known_network()?.terms().period_ms;
         let user = self.copy()?.user(name).cloned();
         let user = user.ok_or_else(|| HomeError::UnknownName(name.clone()))?;
         if !user.active {
             return Err(HomeError::Gone(name.clone()));
         }
-        let created = start_of(user.session_since_s, period_ms);
-        let contact = Contact { key: user.key, name: name.clone(), created };
+        let contact = Contact { key: user.key, name: name.clone(), since: user.session_since };
         let trust = match self.database.contact_named(name)? {
             None => {
                 self.require_fresh(FIRST_CONTACT_S, now)?;

@@ -47,8 +47,8 @@ pub struct NewHome<'a> {
     pub secret: &'a IdentitySecret,
     /// The certificate for it.
     pub certificate: CertificateDer<'a>,
-    /// When the home began, by the directory, in seconds since 1970.
-    pub since_s: u64,
+    /// The entry of the directory with which the home began.
+    pub since: u64,
     /// The network.
     pub network: &'a Network,
     /// Where the network file came from.
@@ -88,7 +88,7 @@ impl Home {
             secret: IdentitySecret::from_bytes(&new.secret.to_bytes())
                 .expect("the bytes of a key are a key"),
             certificate: new.certificate.into_owned(),
-            since_s: new.since_s,
+            since: new.since,
             network: new.network.id(),
         })?;
         let network = new.network.file().to_toml();

@@ -3,7 +3,6 @@
 use rustls_pki_types::CertificateDer;
 use talaria_client::Identity;
 use talaria_client::certificate::Credentials;
-use talaria_client::identity::start_of;
 use talaria_wire::crypto::IdentitySecret;
 
 use crate::database::Local;
@@ -16,9 +15,8 @@ impl Home {
     /// # Errors
     /// [`HomeError`] if the database or the network file cannot be read.
     pub fn identity(&self) -> Result<Identity, HomeError> {
-        let Local { name, secret, since_s, .. } = self.database.local()?;
-        let period_ms = self.known_network()?.terms().period_ms;
-        Ok(Identity { secret, name, created: start_of(since_s, period_ms) })
+        let Local { name, secret, since, .. } = self.database.local()?;
+        Ok(Identity { secret, name, since })
     }
 
     /// The certificate that was issued last.
@@ -29,12 +27,12 @@ impl Home {
         Ok(self.database.local()?.certificate)
     }
 
-    /// When this home began, or its key, by the directory, in seconds since 1970.
+    /// The entry of the directory with which this home began, or its key.
     ///
     /// # Errors
     /// [`HomeError`] if the database cannot be read.
-    pub fn since_s(&self) -> Result<u64, HomeError> {
-        Ok(self.database.local()?.since_s)
+    pub fn since(&self) -> Result<u64, HomeError> {
+        Ok(self.database.local()?.since)
     }
 
     /// Goes on with another certificate for the same key.
@@ -71,7 +69,7 @@ impl Home {
         Ok(Credentials { certificate, secret })
     }
 
-    /// Goes on with another key pair, from `since_s` on.
+    /// Goes on with another key pair, from the entry `since` of the directory on.
     ///
     /// # Errors
     /// [`HomeError`]; the old one is kept then.
@@ -79,8 +77,8 @@ impl Home {
         &mut self,
         secret: &IdentitySecret,
         certificate: &CertificateDer<'_>,
-        since_s: u64,
+        since: u64,
     ) -> Result<(), HomeError> {
-        self.database.set_key(secret, certificate, since_s)
+        self.database.set_key(secret, certificate, since)
     }
 }

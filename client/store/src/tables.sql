@@ -6,8 +6,8 @@ CREATE TABLE local (
     certificate BLOB NOT NULL,
     -- A key that is to replace it, while nobody knows whether the service has taken it.
     prepared BLOB,
-    -- When this home began, or its key, by the directory, in seconds since 1970.
-    since_s INTEGER NOT NULL,
+    -- The entry of the directory with which this home began, or its key.
+    since INTEGER NOT NULL,
     network BLOB NOT NULL,
     last_round INTEGER,
     idle_pairs_unmet INTEGER NOT NULL DEFAULT 0
@@ -35,9 +35,10 @@ CREATE TABLE contact (
     id INTEGER PRIMARY KEY,
     key BLOB NOT NULL UNIQUE,
     name TEXT NOT NULL UNIQUE,
-    created INTEGER NOT NULL,
+    -- The entry of the directory with which sessions began anew.
+    since INTEGER NOT NULL,
     verified INTEGER NOT NULL DEFAULT 0,
-    -- The round in which the session began that the numbers below belong to.
+    -- The entry with which the session began that the numbers below belong to.
     start INTEGER,
     next_seq INTEGER NOT NULL DEFAULT 0,
     next_message INTEGER NOT NULL DEFAULT 0,

@@ -91,7 +91,7 @@ fn try_make_home(dir: &Path, network_file: &Path, who: &Identity) -> Result<Home
         name: who.name.clone(),
         secret: &who.secret,
         certificate: vec![1, 2, 3].into(),
-        since_s: SINCE_S,
+        since: 0,
         network: &network,
         network_file: Some(network_file),
         wrapped_key: key.wrap(&export(), &mut rng),

@@ -48,6 +48,11 @@ pub enum Command {
     },
     /// All that is kept.
     Backup {},
+    /// Whether the clock of the service is believed.
+    Clock {
+        /// It is right as it is, says the operator.
+        accept: bool,
+    },
     /// The lines of a backup follow, and take the place of all that is kept.
     Restore {
         /// Even if the directory loses entries.
@@ -76,6 +81,13 @@ pub enum Reply {
     Restored {
         /// Entries of the directory.
         entries: u64,
+    },
+    /// The clock.
+    Clock {
+        /// What it shows, in milliseconds since 1970.
+        now_ms: u64,
+        /// Why it is doubted: nothing is written then.
+        doubt: Option<String>,
     },
     /// That was all.
     Done {},

@@ -6,6 +6,7 @@
 
 pub mod backup;
 pub mod certificate;
+pub mod clock;
 pub mod control;
 pub mod delays;
 pub mod limits;

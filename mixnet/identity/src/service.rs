@@ -4,6 +4,7 @@
 //! under a key that only the password gives.
 
 mod account;
+mod clock;
 mod directory;
 mod failure;
 mod last_page;
@@ -11,6 +12,9 @@ mod login;
 pub mod operator;
 mod register;
 mod session;
+
+use std::sync::Mutex;
+use std::time::Duration;
 
 use talaria_opaque::{Account, ServerSecrets};
 use talaria_wire::UnixMillis;
@@ -24,9 +28,11 @@ use tokio::sync::watch;
 
 use super::backup::Owner;
 use super::certificate::{Authority, Csr, SERIAL_LEN, certificate_hash};
+use super::clock::Reading;
 use super::limits::{Gate, IdentityLimits};
 use super::store::{Append, Appended, Store, StoreError, Tip, User};
 
+use clock::Clocks;
 use failure::Failure;
 use last_page::LastPage;
 pub use session::{Peer, Session};
@@ -57,6 +63,8 @@ pub struct ServiceConfig {
     pub secrets: ServerSecrets,
     /// What signs certificates.
     pub authority: Authority,
+    /// The key of the entry, which says what time it is.
+    pub entry: IdentityPublic,
     /// Who may register.
     pub registrations: Registrations,
     /// How much may be asked for.
@@ -71,20 +79,33 @@ pub struct Service<S> {
     gate: Gate,
     /// The newest head; who waits for an entry waits for it.
     head: watch::Sender<Head>,
+    /// Held while the head is signed anew.
+    signing: tokio::sync::Mutex<()>,
+    clocks: Mutex<Clocks>,
     last_page: LastPage,
 }
 
 impl<S: Store> Service<S> {
-    /// A service over a store, which is bound to the network and the head key.
+    /// A service over a store, which is bound to the network and the head key. From here on
+    /// monotonic time counts, see [`Service::observe`].
     ///
     /// # Errors
     /// [`StoreError`] if the store belongs to another one, or fails.
     pub async fn new(store: S, config: ServiceConfig, now: UnixMillis) -> Result<Self, StoreError> {
         let tip = bound(&store, &config).await?;
-        let head = sign(&config, tip, seconds(now));
-        let gate = Gate::new(&config.limits);
-        let head = watch::Sender::new(head);
-        Ok(Self { store, config, gate, head, last_page: LastPage::default() })
+        let signed_s = store.signed_s().await?;
+        // Who asks first has it signed anew, if the clock is right.
+        let head = watch::Sender::new(sign(&config, tip, signed_s));
+        let clocks = Clocks::new(Reading { wall: now, monotonic: Duration::ZERO }, signed_s);
+        Ok(Self {
+            store,
+            gate: Gate::new(&config.limits),
+            config,
+            head,
+            signing: tokio::sync::Mutex::default(),
+            clocks: Mutex::new(clocks),
+            last_page: LastPage::default(),
+        })
     }
 
     /// The limits that it runs with.
@@ -125,7 +146,13 @@ impl<S: Store> Service<S> {
         if let Request::Directory { since, wait_ms } = request {
             return self.directory(since, wait_ms, now).await;
         }
+        if let Request::Follow { .. } = request {
+            return self.follow(session, &request, now).await;
+        }
         self.gate.request(session.peer.origin)?;
+        if clock::writes(&request) {
+            self.require_clock()?;
+        }
         match request {
             Request::RegisterStart { name, request, token } => {
                 self.register_start(session, &name, &request, token, now).await
@@ -152,7 +179,7 @@ impl<S: Store> Service<S> {
                 self.renew(session, &name, &csr, &signature, now).await
             }
             Request::Fetch { name } => self.fetch(&name).await,
-            Request::Directory { .. } => Err(Refusal::BadRequest.into()),
+            Request::Directory { .. } | Request::Follow { .. } => Err(Refusal::BadRequest.into()),
         }
     }
 
@@ -163,10 +190,11 @@ impl<S: Store> Service<S> {
     /// Tells everybody who waits that the directory has grown. Of two changes at once the later one
     /// may come first.
     fn advance(&self, tip: Tip, now: UnixMillis) {
+        self.note_dated(tip.time_s);
         self.head.send_if_modified(|head| {
             let grown = tip.entries > head.entries;
             if grown {
-                *head = sign(&self.config, tip, seconds(now));
+                *head = sign(&self.config, tip, seconds(now).max(head.time_s));
             }
             grown
         });
@@ -189,9 +217,11 @@ fn seconds(now: UnixMillis) -> u64 {
     now.0 / 1000
 }
 
-/// Names are compared in one form only.
+/// A name that somebody may have. One that was registered is looked for as it is, even if the tables
+/// of this program would not let it be registered any more.
 fn parse_name(name: &str, otherwise: Refusal) -> Result<UserName, Failure> {
-    UserName::new(name).map_err(|_| otherwise.into())
+    let name = UserName::new(name).or_else(|_| UserName::registered(name));
+    name.map_err(|_| otherwise.into())
 }
 
 fn parse_signature(bytes: &[u8]) -> Result<[u8; SIGNATURE_LEN], Failure> {

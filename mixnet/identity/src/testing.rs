@@ -15,6 +15,11 @@ use crate::service::{Registrations, ServiceConfig};
 
 pub(crate) use postgres::{Postgres, Requirement};
 
+/// The key of the entry.
+pub(crate) fn entry_key() -> IdentitySecret {
+    IdentitySecret::generate(&mut ChaCha20Rng::seed_from_u64(6))
+}
+
 /// A service with keys of its own.
 pub(crate) fn config(registrations: Registrations) -> ServiceConfig {
     let mut rng = ChaCha20Rng::seed_from_u64(5);
@@ -26,6 +31,7 @@ pub(crate) fn config(registrations: Registrations) -> ServiceConfig {
         head_key: IdentitySecret::generate(&mut rng),
         secrets: ServerSecrets::generate(&mut rng),
         authority: Authority::new(Issuer::new(params, KeyPair::generate().unwrap())),
+        entry: *entry_key().public(),
         registrations,
         limits: IdentityLimits::default(),
     }

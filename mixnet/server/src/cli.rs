@@ -84,6 +84,8 @@ enum Command {
     User(identity::UserArgs),
     /// Make tokens with which people register, show and revoke them.
     Token(identity::TokenArgs),
+    /// Show whether the running identity service believes its clock, or say that it is right.
+    Clock(identity::ClockArgs),
     /// Write users, directory and tokens of the running identity service to a file.
     Backup(identity::BackupArgs),
     /// Put a backup in the place of all that the running identity service keeps.
@@ -130,6 +132,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Entry { command } => operator::entry(command, cli.json),
         Command::User(args) => identity::user(args, cli.json),
         Command::Token(args) => identity::token(args, cli.json),
+        Command::Clock(args) => identity::clock(&args, cli.json),
         Command::Backup(args) => identity::back_up(&args, cli.json),
         Command::Restore(args) => identity::restore(&args, cli.json),
         Command::Network { command } => network::run(command, cli.json),

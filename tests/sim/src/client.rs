@@ -49,7 +49,8 @@ pub(super) struct ClientNode {
     client: Client,
     secret: IdentitySecret,
     name: UserName,
-    created: Round,
+    /// Rises with every home, as entries of the directory do.
+    since: u64,
     shape: RoundShape,
     disk: Disk,
     talking_to: Option<Contact>,
@@ -91,14 +92,14 @@ impl ClientNode {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let secret = IdentitySecret::generate(&mut rng);
         let name = UserName::new(&format!("client-{number}")).expect("a short name");
-        let created = Round::at(now, network.period_ms);
-        let client = Client::new(network, identity(&secret, &name, created), None);
+        let since = Round::at(now, network.period_ms).0;
+        let client = Client::new(network, identity(&secret, &name, since), None);
         Self {
             number,
             client,
             secret,
             name,
-            created,
+            since,
             shape: network.shape(),
             disk: Disk::default(),
             talking_to: None,
@@ -125,7 +126,7 @@ impl ClientNode {
     }
 
     pub(super) fn contact(&self) -> Contact {
-        identity(&self.secret, &self.name, self.created).contact()
+        identity(&self.secret, &self.name, self.since).contact()
     }
 
     pub(super) fn open(&mut self, partner: usize, contact: Contact) {
@@ -145,7 +146,7 @@ impl ClientNode {
 
     /// Everything but the disk is lost.
     pub(super) fn restart(&mut self, network: &Network) {
-        let identity = identity(&self.secret, &self.name, self.created);
+        let identity = identity(&self.secret, &self.name, self.since);
         self.writing.clear();
         (self.busy_until, self.disk_until) = (UnixMillis(0), UnixMillis(0));
         self.client = Client::new(network, identity, self.disk.last_round);
@@ -334,7 +335,7 @@ impl ClientNode {
     }
 }
 
-fn identity(secret: &IdentitySecret, name: &UserName, created: Round) -> Identity {
+fn identity(secret: &IdentitySecret, name: &UserName, since: u64) -> Identity {
     let secret = IdentitySecret::from_bytes(&secret.to_bytes()).expect("a key that exists");
-    Identity { secret, name: name.clone(), created }
+    Identity { secret, name: name.clone(), since }
 }

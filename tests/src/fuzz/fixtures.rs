@@ -6,7 +6,8 @@ use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use talaria_identity::backup::Owner;
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
-use talaria_wire::identity::UserName;
+use talaria_wire::identity::directory::TwoHeads;
+use talaria_wire::identity::{EntryHash, Head, UserName};
 use talaria_wire::network_file::NetworkId;
 use talaria_wire::onion::{self, PeelContext, ReplyOpener, seal_reply};
 use talaria_wire::params::{PEER_MESSAGE_LEN, TAG_LEN};
@@ -28,6 +29,7 @@ pub(super) struct Fixtures {
     pub(super) message: [u8; PEER_MESSAGE_LEN],
     pub(super) user: UserName,
     pub(super) csr: Vec<u8>,
+    two_heads: Vec<u8>,
 }
 
 /// Two hops and one lane.
@@ -53,6 +55,11 @@ impl Fixtures {
         Owner { network: NetworkId([2; 32]), head_key: *self.sender.public() }
     }
 
+    /// Two heads that the sender has signed, as a proof.
+    pub(super) fn two_heads(&self) -> Vec<u8> {
+        self.two_heads.clone()
+    }
+
     fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(70);
         let sender = IdentitySecret::generate(&mut rng);
@@ -73,7 +80,23 @@ impl Fixtures {
         let reply = reply_to(&onion, &hops);
         let user = User::new(NetworkId([2; 32]), "alice", 1);
         let (csr, user) = (user.csr(), user.name);
-        Self { hops, onion, opener, reply, sender, recipient, sealer, message, user, csr }
+        let head = |entries: u64, hash| {
+            Head::sign(&NetworkId([2; 32]), entries, EntryHash([hash; 32]), 9, &sender)
+        };
+        let two_heads = TwoHeads { known: head(3, 1), other: head(3, 2) }.to_bytes().to_vec();
+        Self {
+            hops,
+            onion,
+            opener,
+            reply,
+            sender,
+            recipient,
+            sealer,
+            message,
+            user,
+            csr,
+            two_heads,
+        }
     }
 }
 

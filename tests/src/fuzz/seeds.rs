@@ -82,6 +82,12 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     add("peer_message", vec![vec![0; 512]]);
     add("peer_content", contents());
     add("identity_request", identity_messages());
+    let (entry, two_heads) = (entry().to_bytes(), Fixtures::shared().two_heads());
+    // All zeros are the good heads.
+    add(
+        "directory",
+        vec![entry, two_heads[..two_heads.len() / 2].to_vec(), vec![0; two_heads.len()]],
+    );
     // All zeros is the good one.
     let csr = &Fixtures::shared().csr;
     add("csr", vec![vec![0; csr.len()], csr.clone()]);
@@ -191,24 +197,31 @@ fn identity_messages() -> Vec<Vec<u8>> {
         Request::Delete {},
         Request::Renew { name: name(), csr: bytes(200), signature: bytes(64) },
         Request::Directory { since: 70_000, wait_ms: 30_000 },
+        Request::Follow { since: 7, wait_ms: 9, time_ms: 1 << 40, signature: bytes(64) },
     ];
     let responses = [
         Response::LoggedIn { wrapped_key: bytes(80), certificate: bytes(300), key_since: 3 },
         Response::Page { entries: vec![bytes(152)], head: bytes(112) },
         Response::Refused { reason: Refused::TooManyTries { wait_s: 60 } },
+        Response::Refused { reason: Refused::Clock },
     ];
     let requests = requests.iter().map(Request::to_message);
     let responses = responses.iter().map(Response::to_message);
     requests.chain(responses).map(|message| message[LENGTH_LEN..].to_vec()).collect()
 }
 
+/// Somebody registers.
+fn entry() -> Entry {
+    let fixtures = Fixtures::shared();
+    let (key, certificate_hash) = (*fixtures.sender.public(), [3; 32]);
+    let (name, signature) = (fixtures.user.clone(), [0; 64]);
+    Entry { index: 0, time_s: 9, cause: Cause::Registered, name, key, certificate_hash, signature }
+}
+
 /// A backup with one user who has registered, without its header.
 fn backup() -> Vec<u8> {
     let (fixtures, owner) = (Fixtures::shared(), Fixtures::shared().owner());
-    let (key, certificate_hash) = (*fixtures.sender.public(), [3; 32]);
-    let (name, signature) = (fixtures.user.clone(), [0; 64]);
-    let cause = Cause::Registered;
-    let entry = Entry { index: 0, time_s: 9, cause, name, key, certificate_hash, signature };
+    let (key, entry) = (*fixtures.sender.public(), entry());
     let hash = EntryHash::start(&owner.network).then(&entry).0;
     let rows = [
         Row::Entry { index: 0, time_s: 9, entry: entry.to_bytes(), hash },
@@ -240,5 +253,10 @@ fn contents() -> Vec<Vec<u8>> {
     let mut end = vec![0; 400];
     // End, done, seq 10.
     (end[0], end[1], end[7]) = (3, 1, 10);
-    vec![text, end]
+    let mut head = vec![7; 176];
+    // A head of the directory, in a message without a place in the stream.
+    head[..64].fill(0);
+    (head[0], head[3]) = (4, 112);
+    head.resize(400, 0);
+    vec![text, end, head]
 }

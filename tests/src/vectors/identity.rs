@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::identity::directory::{BadPage, TOLERANCE_S};
-use talaria_wire::identity::proof::{Renewal, Rotation};
+use talaria_wire::identity::proof::{EntryTime, Renewal, Rotation};
 use talaria_wire::identity::wrapping::EXPORT_KEY_LEN;
 use talaria_wire::identity::{
     Cause, Copy, Entry, EntryHash, ExportKey, Head, UserName, WrappedThing,
@@ -25,6 +25,7 @@ pub(super) struct Vectors {
     names: Vec<Name>,
     wrapped: Vec<Wrapped>,
     renewal: Renewed,
+    entry_time: Timed,
     directory: Directory,
 }
 
@@ -56,6 +57,16 @@ struct Renewed {
     signature: Hex,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Timed {
+    secret: Hex,
+    network: Hex,
+    exporter: Hex,
+    time_ms: u64,
+    signature: Hex,
+}
+
 /// Entries that are all taken, with the hash after each; the head of all; and pages that are
 /// refused by who has taken the first four.
 #[derive(Serialize, Deserialize)]
@@ -69,6 +80,8 @@ struct Directory {
     head: Hex,
     pages: Vec<Page>,
     bad_entries: Vec<Hex>,
+    /// Entries whose names nobody could register by the tables of today.
+    odd_entries: Vec<Hex>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,7 +110,9 @@ impl VectorFile for Vectors {
         let secret = IdentitySecret::generate(&mut rng);
         let renewal =
             Renewed::of(&secret, &draw(&mut rng), &draw(&mut rng), &draw::<200>(&mut rng));
-        Self { names, wrapped: wrapped.into(), renewal, directory: Directory::generate() }
+        let entry_time = Timed::of(&secret, &draw(&mut rng), &draw(&mut rng), 1_800_000_000_123);
+        let (wrapped, directory) = (wrapped.into(), Directory::generate());
+        Self { names, wrapped, renewal, entry_time, directory }
     }
 
     fn recompute(&self) -> Self {
@@ -114,6 +129,12 @@ impl VectorFile for Vectors {
                 &renewal.network.array(),
                 &renewal.exporter.array(),
                 &renewal.csr.0,
+            ),
+            entry_time: Timed::of(
+                &self::secret(&self.entry_time.secret),
+                &self.entry_time.network.array(),
+                &self.entry_time.exporter.array(),
+                self.entry_time.time_ms,
             ),
             directory: self.directory.recompute(),
         }
@@ -188,6 +209,19 @@ impl Renewed {
     }
 }
 
+impl Timed {
+    fn of(secret: &IdentitySecret, network: &[u8; 32], exporter: &[u8; 32], time_ms: u64) -> Self {
+        let signature = EntryTime { network: &NetworkId(*network), exporter, time_ms }.sign(secret);
+        Self {
+            secret: secret.to_bytes().as_slice().into(),
+            network: network.into(),
+            exporter: exporter.into(),
+            time_ms,
+            signature: signature.into(),
+        }
+    }
+}
+
 impl Directory {
     fn generate() -> Self {
         let mut rng = seeded(41);
@@ -249,6 +283,10 @@ impl Directory {
             outcome: String::new(),
         });
         let good = entries[0].to_bytes();
+        let named = |name: &str| {
+            let length = u8::try_from(name.len()).expect("a short name");
+            [&good[..146], &[length], name.as_bytes()].concat()
+        };
         let altered = |at: usize, with: u8| {
             let mut bytes = good.clone();
             bytes[at] = with;
@@ -262,7 +300,10 @@ impl Directory {
             altered(90, 1),
             altered(147, b'A'),
             altered(147, 0xff),
+            named("al\u{202e}ice"),
+            named("al"),
         ];
+        let odd_entries = ["аlice", "\u{378}\u{379}\u{37a}", "ａｌｉｃｅ"].map(named);
         Self {
             network: network.0.into(),
             service_secret: service.to_bytes().as_slice().into(),
@@ -272,6 +313,7 @@ impl Directory {
             head: head.to_bytes().into(),
             pages: pages.collect(),
             bad_entries: bad_entries.into_iter().map(Hex).collect(),
+            odd_entries: odd_entries.map(Hex).into(),
         }
         .recompute()
     }
@@ -307,6 +349,13 @@ impl Directory {
             }
         };
         assert!(self.bad_entries.iter().all(|bytes| Entry::from_bytes(&bytes.0).is_err()));
+        for odd in parse(&self.odd_entries) {
+            let name = odd.name.as_str();
+            assert!(
+                UserName::new(name).is_ok_and(|form| form.as_str() != name)
+                    || UserName::new(name).is_err()
+            );
+        }
         Self {
             network: self.network.clone(),
             service_secret: self.service_secret.clone(),
@@ -316,6 +365,7 @@ impl Directory {
             head: head.to_bytes().into(),
             pages: self.pages.iter().map(page).collect(),
             bad_entries: self.bad_entries.clone(),
+            odd_entries: self.odd_entries.clone(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `dead-drops-and-keywheel.json`: from two identities to the keys of a round.
 
 use serde::{Deserialize, Serialize};
-use talaria_client::session::keywheel::{EPOCH_ROUNDS, Keywheel, RoundKeys, SessionRoot};
+use talaria_client::session::keywheel::{
+    EPOCH_ROUNDS, ERA_EPOCHS, Keywheel, RoundKeys, SessionRoot,
+};
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::crypto::kdf::{Label, derive};
 use talaria_wire::network_file::NetworkId;
@@ -21,6 +23,7 @@ pub(super) struct Vectors {
     root: Hex,
     session_id: Hex,
     origin: u64,
+    eras: Vec<Era>,
     epochs: Vec<Epoch>,
     rounds: Vec<Turn>,
 }
@@ -30,12 +33,22 @@ pub(super) struct Vectors {
 struct Inputs {
     /// In any order.
     secrets: [Hex; 2],
-    created: [u64; 2],
+    /// The entries of the directory with which each began anew.
+    since: [u64; 2],
     network: Hex,
     /// Rounds to give the keys of, rising.
     rounds: Vec<u64>,
 }
 
+/// An era in which a round lies.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Era {
+    era: u64,
+    secret: Hex,
+}
+
+/// An epoch in which a round lies.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Epoch {
@@ -74,13 +87,14 @@ impl VectorFile for Vectors {
     fn generate() -> Self {
         let mut rng = seeded(20);
         let mut secret = || Hex::from(*IdentitySecret::generate(&mut rng).to_bytes());
-        let (secrets, first) = ([secret(), secret()], 4096 * 219_726);
-        let origin = first + 4000;
+        let secrets = [secret(), secret()];
+        let first = EPOCH_ROUNDS * (ERA_EPOCHS * 53 + 2638);
+        let next_era = EPOCH_ROUNDS * ERA_EPOCHS * 54;
         Self::of(&Inputs {
             secrets,
-            created: [origin - 70_000, origin],
+            since: [70, 4105],
             network: draw::<32>(&mut rng).into(),
-            rounds: vec![first, origin, origin + 1, first + 4095, first + 4096, first + 9000],
+            rounds: vec![0, first, first + 1, first + 4095, first + 4096, next_era - 1, next_era],
         })
     }
 
@@ -99,18 +113,17 @@ impl Vectors {
         let network = NetworkId(inputs.network.array());
         let (low, high) = (lower.public().to_bytes(), higher.public().to_bytes());
         let shared = lower.agree(higher.public());
-        let origin = inputs.created[0].max(inputs.created[1]);
+        let origin = inputs.since[0].max(inputs.since[1]);
         let begins = origin.to_be_bytes();
         let root: [u8; 32] =
             derive(Label::SessionRoot, &[&*shared, &low, &high, &network.0, &begins]);
         let session_id: [u8; 32] = derive(Label::SessionId, &[&root]);
-        let last = inputs.rounds.last().copied().unwrap_or(origin);
-        let epochs = epochs(&root, origin, last);
+        let (eras, epochs) = wheel(&root, &inputs.rounds);
         let rounds: Vec<_> = inputs.rounds.iter().map(|round| Turn::of(&epochs, *round)).collect();
 
-        let agreed = SessionRoot::agree(higher, lower.public(), network, Round(origin));
+        let agreed = SessionRoot::agree(higher, lower.public(), network, origin);
         assert_eq!(agreed.session_id(), SessionId(session_id));
-        let mut wheel = Keywheel::new(&agreed, Round(origin));
+        let mut wheel = Keywheel::new(&agreed);
         for turn in &rounds {
             turn.hold(wheel.take(Round(turn.round)).expect("the rounds rise"), &members);
         }
@@ -122,22 +135,32 @@ impl Vectors {
             root: root.into(),
             session_id: session_id.into(),
             origin,
+            eras,
             epochs,
             rounds,
         }
     }
 }
 
-fn epochs(root: &[u8; 32], origin: u64, last: u64) -> Vec<Epoch> {
-    let mut secret = *root;
-    (origin / EPOCH_ROUNDS..=last / EPOCH_ROUNDS)
-        .map(|epoch| {
-            secret = derive(Label::WheelEpoch, &[&secret, &epoch.to_be_bytes()]);
-            let first_round = epoch * EPOCH_ROUNDS;
-            let start: [u8; 32] = derive(Label::WheelStart, &[&secret, &first_round.to_be_bytes()]);
-            Epoch { epoch, secret: secret.into(), first_round, start: start.into() }
-        })
-        .collect()
+/// Eras and epochs in which the rounds lie, each once.
+fn wheel(root: &[u8; 32], rounds: &[u64]) -> (Vec<Era>, Vec<Epoch>) {
+    let step = |label, secret: &[u8; 32], n: u64| derive::<32>(label, &[secret, &n.to_be_bytes()]);
+    let mut wanted: Vec<_> = rounds.iter().map(|round| round / EPOCH_ROUNDS).collect();
+    wanted.dedup();
+    let (mut eras, mut epochs) = (Vec::<Era>::new(), Vec::new());
+    for epoch in wanted {
+        let era = epoch / ERA_EPOCHS;
+        let of_era = (0..=era).fold(*root, |secret, n| step(Label::WheelEra, &secret, n));
+        let first = era * ERA_EPOCHS;
+        let secret = (first..=epoch).fold(of_era, |secret, n| step(Label::WheelEpoch, &secret, n));
+        let first_round = epoch * EPOCH_ROUNDS;
+        let start = step(Label::WheelStart, &secret, first_round);
+        epochs.push(Epoch { epoch, secret: secret.into(), first_round, start: start.into() });
+        if eras.last().is_none_or(|last| last.era != era) {
+            eras.push(Era { era, secret: of_era.into() });
+        }
+    }
+    (eras, epochs)
 }
 
 impl Turn {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use talaria_client::conversation::state::TEXT_MAX;
-use talaria_client::session::keywheel::EPOCH_ROUNDS;
+use talaria_client::session::keywheel::{EPOCH_ROUNDS, ERA_EPOCHS};
 use talaria_opaque::PASSWORD_MAX;
 use talaria_wire::crypto::identity_key::{IDENTITY_PUBLIC_LEN, SIGNATURE_LEN};
 use talaria_wire::crypto::kdf::Label;
@@ -87,6 +87,7 @@ fn constants() -> BTreeMap<String, u64> {
         EPOCHS_AHEAD,
         PROGRAM_MAX,
         EPOCH_ROUNDS,
+        ERA_EPOCHS,
         NAME_MAX_CHARS,
         TEXT_MAX,
         NAME_MIN_CHARS,

@@ -47,11 +47,15 @@ pub enum Label {
     DirectoryEntry,
     /// What the identity service signs of its directory.
     DirectoryHead,
+    /// What the entry signs of its clock.
+    EntryTime,
+    /// Secret of an era of the keywheel, from the root or from the era before.
+    WheelEra,
 }
 
 impl Label {
     /// Every label, in the order of the enumeration.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::OnionContext,
         Self::OnionLayer,
         Self::NetworkVersion,
@@ -70,6 +74,8 @@ impl Label {
         Self::DirectoryStart,
         Self::DirectoryEntry,
         Self::DirectoryHead,
+        Self::EntryTime,
+        Self::WheelEra,
     ];
 
     /// The BLAKE3 context string.
@@ -94,6 +100,8 @@ impl Label {
             Self::DirectoryStart => "talaria v1 directory start",
             Self::DirectoryEntry => "talaria v1 directory entry",
             Self::DirectoryHead => "talaria v1 directory head",
+            Self::EntryTime => "talaria v1 entry time",
+            Self::WheelEra => "talaria v1 keywheel era",
         }
     }
 }

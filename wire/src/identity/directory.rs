@@ -119,7 +119,8 @@ impl Entry {
         out
     }
 
-    /// Parses exactly one entry, with its name in the one form of names.
+    /// Parses exactly one entry. That its name is in the one form of names was seen to when it was
+    /// registered: here it is only looked at as [`UserName::registered`] says.
     ///
     /// # Errors
     /// [`DecodeError`].
@@ -136,10 +137,7 @@ impl Entry {
         let len = reader.u8()?;
         let text = std::str::from_utf8(reader.bytes(len.into())?);
         let text = text.map_err(|_| DecodeError::BadValue("name"))?;
-        let name = UserName::new(text).map_err(|_| DecodeError::BadValue("name"))?;
-        if name.as_str() != text {
-            return Err(DecodeError::BadValue("name"));
-        }
+        let name = UserName::registered(text).map_err(|_| DecodeError::BadValue("name"))?;
         reader.finish()?;
         Ok(Self { index, time_s, cause, name, key, certificate_hash, signature })
     }

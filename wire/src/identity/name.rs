@@ -65,6 +65,24 @@ impl UserName {
         Ok(Self(name))
     }
 
+    /// A name that was registered, as the directory has it.
+    ///
+    /// Whether it is one must not depend on the tables of this program: it was checked when it was
+    /// registered, perhaps by tables of another year. What is looked at here never changes.
+    ///
+    /// # Errors
+    /// [`BadUserName`] if it can be no name under any tables.
+    pub fn registered(text: &str) -> Result<Self, BadUserName> {
+        let length = text.chars().count();
+        if !(NAME_MIN_CHARS..=NAME_MAX_CHARS).contains(&length) {
+            return Err(BadUserName::Length(length));
+        }
+        match text.chars().find(|c| never_in_a_name(*c)) {
+            Some(c) => Err(BadUserName::Character(c)),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -76,6 +94,20 @@ impl UserName {
     #[must_use]
     pub fn skeleton(&self) -> String {
         skeleton(&self.0).collect()
+    }
+}
+
+/// Of ASCII all but small letters, digits, `-`, `_` and `.`; and what controls, separates or hides.
+fn never_in_a_name(c: char) -> bool {
+    match c {
+        'a'..='z' | '0'..='9' | '-' | '_' | '.' => false,
+        '\0'..='\u{7f}' => true,
+        _ => matches!(
+            c,
+            '\u{80}'..='\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{2000}'..='\u{200f}'
+                | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}'
+                | '\u{fff0}'..='\u{fffb}' | '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{10ffff}'
+        ),
     }
 }
 
@@ -181,10 +213,25 @@ mod tests {
         assert_ne!(skeleton("alice"), skeleton("alicia"));
     }
 
+    #[test]
+    fn registered_names_are_judged_by_what_never_changes() {
+        // Not a name by the tables of this program, and perhaps by those of another year.
+        for odd in ["аlice", "\u{378}\u{379}\u{380}", "ａｌｉｃｅ", "\u{301}bob"] {
+            assert_ne!(UserName::new(odd).map(|name| name.as_str() == odd), Ok(true), "{odd}");
+            assert_eq!(UserName::registered(odd).unwrap().as_str(), odd);
+        }
+        for never in ["Alice", "al ice", "al", "al\u{202e}ice", "al\nice", "al\u{85}ice", "al/ice"]
+        {
+            assert!(UserName::registered(never).is_err(), "{never:?}");
+        }
+        assert_eq!(UserName::registered(&"я".repeat(33)), Err(BadUserName::Length(33)));
+    }
+
     proptest! {
         #[test]
         fn a_name_is_its_own_form(text in "\\PC{0,40}") {
             if let Ok(name) = UserName::new(&text) {
+                prop_assert_eq!(UserName::registered(name.as_str()), Ok(name.clone()));
                 prop_assert_eq!(UserName::new(name.as_str()), Ok(name));
             }
         }

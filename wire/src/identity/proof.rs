@@ -1,4 +1,5 @@
-//! Signatures by which a user shows the identity service that a key is theirs.
+//! Signatures by which a user shows the identity service that a key is theirs, and the entry what its
+//! clock shows.
 
 use crate::crypto::identity_key::{BadSignature, SIGNATURE_LEN};
 use crate::crypto::kdf::{Label, derive};
@@ -45,6 +46,42 @@ impl Renewal<'_> {
 
     fn message(&self) -> [u8; 32] {
         derive(Label::Renewal, &[&self.network.0, self.exporter, self.csr])
+    }
+}
+
+/// What the clock of the entry shows, said on this connection and no other.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryTime<'a> {
+    /// The network.
+    pub network: &'a NetworkId,
+    /// The value of the TLS exporter on both ends of the connection.
+    pub exporter: &'a [u8; EXPORTER_LEN],
+    /// Milliseconds since 1970.
+    pub time_ms: u64,
+}
+
+impl EntryTime<'_> {
+    /// Signs with the key of the entry.
+    #[must_use]
+    pub fn sign(&self, entry: &IdentitySecret) -> [u8; SIGNATURE_LEN] {
+        entry.sign(&self.message())
+    }
+
+    /// Whether the entry with this key has said so.
+    ///
+    /// # Errors
+    /// [`BadSignature`].
+    pub fn verify(
+        &self,
+        entry: &IdentityPublic,
+        signature: &[u8; SIGNATURE_LEN],
+    ) -> Result<(), BadSignature> {
+        entry.verify(&self.message(), signature)
+    }
+
+    fn message(&self) -> [u8; 32] {
+        let time = self.time_ms.to_be_bytes();
+        derive(Label::EntryTime, &[&self.network.0, self.exporter, &time])
     }
 }
 

@@ -104,6 +104,17 @@ pub enum Request {
         /// How long to wait for it, at most [`WAIT_MAX_MS`].
         wait_ms: u32,
     },
+    /// The same, from the entry, which says what its clock shows.
+    Follow {
+        /// Index of the first entry to send.
+        since: u64,
+        /// How long to wait for it, at most [`WAIT_MAX_MS`].
+        wait_ms: u32,
+        /// What the clock shows, in milliseconds since 1970.
+        time_ms: u64,
+        /// See [`EntryTime`](super::proof::EntryTime).
+        signature: ByteBuf,
+    },
     /// One certificate. Shows the service who is of interest: for programs that have no copy of the
     /// directory.
     Fetch {
@@ -204,6 +215,12 @@ pub enum Refusal {
     /// No room for another connection.
     #[error("the identity service is full: try again later")]
     Full,
+    /// The service does not believe its clock.
+    #[error(
+        "the clock of the identity service is wrong, or nobody has confirmed it, and it writes nothing \
+         until its operator has seen to it: try again later, or tell the operator"
+    )]
+    Clock,
     /// Something failed at the service.
     #[error("the identity service cannot do it now: try again later")]
     Unavailable,
@@ -321,6 +338,7 @@ impl Request {
             Self::Delete {} => "Delete",
             Self::Renew { .. } => "Renew",
             Self::Directory { .. } => "Directory",
+            Self::Follow { .. } => "Follow",
             Self::Fetch { .. } => "Fetch",
         }
     }

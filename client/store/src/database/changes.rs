@@ -3,7 +3,6 @@
 //! [`ConversationState::apply`]: talaria_client::ConversationState::apply
 
 use rusqlite::{ToSql, Transaction, params};
-use talaria_wire::Round;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::peer_message::MessageId;
 
@@ -65,7 +64,7 @@ impl Tables<'_> {
         Ok(())
     }
 
-    fn restart(&self, start: Round, outgoing: &[Outgoing]) -> rusqlite::Result<()> {
+    fn restart(&self, start: u64, outgoing: &[Outgoing]) -> rusqlite::Result<()> {
         self.run("DELETE FROM outgoing WHERE contact = :contact", &[])?;
         self.run("DELETE FROM fragment WHERE contact = :contact", &[])?;
         for item in outgoing {
@@ -75,7 +74,7 @@ impl Tables<'_> {
         let sql = "UPDATE contact SET start = :start, next_seq = :next, acked = 0, received = 0,
                    partial_id = NULL, partial_count = NULL, partial_have = NULL
                    WHERE id = :contact";
-        self.run(sql, &[(":start", &start.0.cast_signed()), (":next", &next_seq)])
+        self.run(sql, &[(":start", &start.cast_signed()), (":next", &next_seq)])
     }
 
     fn queue(&self, item: &Outgoing) -> rusqlite::Result<()> {

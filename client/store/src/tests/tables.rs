@@ -80,9 +80,7 @@ fn change(step: &Step, state: &ConversationState) -> state::Change {
         Step::Finish => C::Finished,
         Step::Charge(rounds) => C::Charged { rounds: *rounds },
         Step::WarnOfBudget => C::BudgetWarned,
-        Step::Restart(start) => {
-            C::Restarted { start: Round(*start), outgoing: state.outgoing_anew() }
-        }
+        Step::Restart(start) => C::Restarted { start: *start, outgoing: state.outgoing_anew() },
     }
 }
 

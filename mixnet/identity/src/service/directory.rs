@@ -10,11 +10,8 @@ use talaria_wire::identity::{Refusal, Response};
 use tokio::time::timeout;
 
 use super::failure::Failure;
-use super::{Service, parse_name, seconds, sign};
-use crate::store::{Store, StoreError, Tip};
-
-/// A head is signed anew when it is older than this.
-const FRESH_S: u64 = 60;
+use super::{Service, parse_name, sign};
+use crate::store::{Store, StoreError};
 
 impl<S: Store> Service<S> {
     /// Waits only for the entry that comes next: who asks for a later one has another directory,
@@ -26,7 +23,7 @@ impl<S: Store> Service<S> {
         now: UnixMillis,
     ) -> Result<Response, Failure> {
         let mut heads = self.head.subscribe();
-        self.refresh(now);
+        self.refresh(now).await;
         let mut head = *heads.borrow_and_update();
         if head.entries == since && wait_ms > 0 {
             let wait = Duration::from_millis(wait_ms.min(WAIT_MAX_MS).into());
@@ -70,18 +67,6 @@ impl<S: Store> Service<S> {
         let entries = self.store.entries(since, count).await?;
         let entries = entries.into_iter().map(ByteBuf::from).collect();
         Ok(Response::Page { entries, head: ByteBuf::from(head.to_bytes()) })
-    }
-
-    /// Signs an old head anew: it says that the service stands by it now.
-    fn refresh(&self, now: UnixMillis) {
-        self.head.send_if_modified(|head| {
-            if seconds(now).saturating_sub(head.time_s) >= FRESH_S {
-                let tip = Tip { entries: head.entries, hash: head.hash.0, time_s: head.time_s };
-                *head = sign(&self.config, tip, seconds(now));
-            }
-            // Nobody waits for a signature.
-            false
-        });
     }
 
     pub(super) async fn fetch(&self, name: &str) -> Result<Response, Failure> {

@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use super::{Draft, Service, bound, seconds, sign};
+use crate::clock::ClockDoubt;
 use crate::store::{Guard, Row, Store, StoreError, TokenRow, User, UserChange, UserStatus};
 use crate::token::{Token, TokenHash};
 
@@ -34,6 +35,12 @@ pub enum OperatorError {
     /// Too many tokens.
     #[error("1 to {TOKENS_MAX} tokens can be made at once")]
     TokenCount,
+    /// The clock is doubted, and entries of the directory would be dated by it.
+    #[error(
+        "the clock of the service cannot be right: {0}. Set it; or, if it is right, say so with \
+         `talariad clock --accept-clock`"
+    )]
+    Clock(ClockDoubt),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -58,7 +65,8 @@ impl<S: Store> Service<S> {
 
     async fn named(&self, text: &str) -> Result<(UserName, User), OperatorError> {
         let missing = || OperatorError::NoSuchUser(text.to_owned());
-        let name = UserName::new(text).map_err(|_| missing())?;
+        let name = UserName::new(text).or_else(|_| UserName::registered(text));
+        let name = name.map_err(|_| missing())?;
         let user = self.store.user(name.as_str()).await?.ok_or_else(missing)?;
         Ok((name, user))
     }
@@ -73,6 +81,7 @@ impl<S: Store> Service<S> {
         enabled: bool,
         now: UnixMillis,
     ) -> Result<User, OperatorError> {
+        self.clock_doubt().map_or(Ok(()), |doubt| Err(OperatorError::Clock(doubt)))?;
         let (name, user) = self.named(name).await?;
         let (cause, before, after) = if enabled {
             (Cause::Enabled, UserStatus::Disabled, UserStatus::Active)
@@ -169,8 +178,11 @@ impl<S: Store> Service<S> {
         replace: bool,
         now: UnixMillis,
     ) -> Result<u64, OperatorError> {
+        self.clock_doubt().map_or(Ok(()), |doubt| Err(OperatorError::Clock(doubt)))?;
         self.store.import(rows, replace).await?;
         let tip = bound(&self.store, &self.config).await?;
+        self.store.note_signed(seconds(now)).await?;
+        self.note_dated(seconds(now));
         let head = sign(&self.config, tip, seconds(now));
         self.last_page.clear().await;
         self.head.send_replace(head);

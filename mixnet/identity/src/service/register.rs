@@ -3,11 +3,11 @@
 use talaria_opaque::PasswordRecord;
 use talaria_wire::UnixMillis;
 use talaria_wire::identity::directory::Cause;
-use talaria_wire::identity::{Refusal, Response};
+use talaria_wire::identity::{Refusal, Response, UserName};
 
 use super::failure::Failure;
 use super::session::{Phase, Session};
-use super::{Draft, Registrations, Service, certified, check_wrapped_key, parse_name, seconds};
+use super::{Draft, Registrations, Service, certified, check_wrapped_key, seconds};
 use crate::certificate::Csr;
 use crate::store::{NewUser, Store};
 use crate::token::{Token, TokenHash};
@@ -27,7 +27,7 @@ impl<S: Store> Service<S> {
         if self.config.registrations == Registrations::Closed {
             return Err(Refusal::RegistrationClosed.into());
         }
-        let name = parse_name(name, Refusal::NameNotAllowed)?;
+        let name = UserName::new(name).map_err(|_| Refusal::NameNotAllowed)?;
         self.gate.registration(&name, session.peer.origin, now)?;
         let token = self.check_token(token, now).await?;
         if !self.store.is_free(name.as_str(), &name.skeleton()).await? {

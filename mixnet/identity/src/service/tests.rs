@@ -1,6 +1,7 @@
 //! The service as its users see it, over both databases.
 
 mod bad_input;
+mod clock;
 
 use std::sync::Arc;
 
@@ -219,7 +220,7 @@ async fn every_page_comes_with_the_head_of_what_it_leads_to<S: Store>(service: &
     let mut to = Direct::new(service);
     let key = *service.config.head_key.public();
     let mut heads = vec![];
-    for later in [0, 70_000] {
+    for later in [0, 300_000] {
         to.now = NOW.plus(later);
         let page = to.ask(Request::Directory { since: 0, wait_ms: 0 }).await;
         let Response::Page { entries, head } = page else { panic!("{page:?}") };

@@ -133,6 +133,12 @@ pub trait Store: Send + Sync + 'static {
     /// Fails with [`StoreError::Damaged`] if it never had.
     fn tip_at(&self, entries: u64) -> impl Future<Output = Result<Tip, StoreError>> + Send;
 
+    /// When the newest head was signed, in seconds since 1970; 0 if none ever was.
+    fn signed_s(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// A head is about to be signed with this time.
+    fn note_signed(&self, time_s: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// At most `limit` entries from index `since` on, encoded.
     fn entries(
         &self,

@@ -26,6 +26,8 @@ const SET_TIP: &str = "UPDATE tip SET entries = $1, hash = $2, time_s = $3";
 const BIND: &str = "UPDATE tip SET owner = $1, hash = CASE WHEN entries = 0 THEN $2 ELSE hash END \
     WHERE owner = $1 OR entries = 0";
 const ENTRIES: &str = "SELECT entry FROM entries WHERE place >= $1 ORDER BY place LIMIT $2";
+const SIGNED: &str = "SELECT CASE WHEN signed_s > time_s THEN signed_s ELSE time_s END FROM tip";
+const NOTE_SIGNED: &str = "UPDATE tip SET signed_s = $1 WHERE signed_s < $1";
 const TIP_AT: &str = "SELECT place + 1, hash, time_s FROM entries WHERE place = $1";
 const ADD_ENTRY: &str = "INSERT INTO entries (place, entry, hash, time_s) VALUES ($1, $2, $3, $4)";
 const ADD_USER: &str = "INSERT INTO users (name, record, wrapped_key, public_key, certificate, \
@@ -288,6 +290,15 @@ macro_rules! store {
 
             async fn tip(&self) -> Result<Tip, StoreError> {
                 Self::read_tip(&sqlx::query(TIP).fetch_one(&self.read).await?)
+            }
+
+            async fn signed_s(&self) -> Result<u64, StoreError> {
+                unsigned(sqlx::query(SIGNED).fetch_one(&self.read).await?.try_get(0)?)
+            }
+
+            async fn note_signed(&self, time_s: u64) -> Result<(), StoreError> {
+                sqlx::query(NOTE_SIGNED).bind(signed(time_s)).execute(&self.write).await?;
+                Ok(())
             }
 
             async fn tip_at(&self, entries: u64) -> Result<Tip, StoreError> {

@@ -1,4 +1,4 @@
-//! `talariad user`, `token`, `backup` and `restore`: what an operator does to the running identity
+//! `talariad user`, `token`, `clock`, `backup` and `restore`: what an operator does to the running identity
 //! service, through its control socket.
 
 mod backup;
@@ -87,6 +87,24 @@ enum TokenCommand {
     },
 }
 
+/// The clock of a service.
+#[derive(Args)]
+pub(super) struct ClockArgs {
+    /// Say that the clock of this machine is right as it is now: the service goes on writing.
+    ///
+    /// Look first: names that are dated wrongly stay in the directory for ever, and nobody takes
+    /// entries from the future.
+    #[arg(long)]
+    accept_clock: bool,
+    #[command(flatten)]
+    service: ServiceArgs,
+}
+
+/// `talariad clock …`.
+pub(super) fn clock(args: &ClockArgs, as_json: bool) -> Result<(), Failure> {
+    show(args.service.connect()?, &Command::Clock { accept: args.accept_clock }, as_json)
+}
+
 /// `talariad user …`.
 pub(super) fn user(args: UserArgs, as_json: bool) -> Result<(), Failure> {
     let (command, service) = match args.command {
@@ -133,6 +151,9 @@ fn print_json(reply: &Reply) {
             object("new_token", json!({ "token": token, "expires_s": expires_s }));
         }
         Reply::Token(token) => object("token", json!(token)),
+        Reply::Clock { now_ms, doubt } => {
+            object("clock", json!({ "now_ms": now_ms, "doubt": doubt }));
+        }
         other => object("reply", json!(other)),
     }
 }

@@ -13,6 +13,24 @@ pub fn now() -> UnixMillis {
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// The wall clock, as it is set, beside monotonic time.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock(Instant);
+
+impl WallClock {
+    /// Monotonic time counts from here on.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Both, now.
+    #[must_use]
+    pub fn read(&self) -> (UnixMillis, Duration) {
+        (now(), self.0.elapsed())
+    }
+}
+
 /// A clock that never goes back.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {

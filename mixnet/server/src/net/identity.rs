@@ -19,9 +19,10 @@ use tracing::{debug, info, warn};
 
 use super::HANDSHAKE;
 use super::shutdown::{Shutdown, Tasks};
-use crate::net::clock::now;
+use crate::net::clock::{WallClock, now};
 use connection::Connection;
 use places::{Place, Places};
+use talaria_identity::clock::Reading;
 use talaria_identity::service::{Service, ServiceConfig};
 use talaria_identity::store::{PostgresStore, SqliteStore, Store, StoreError};
 
@@ -70,6 +71,7 @@ struct Node<S> {
     service: Arc<Service<S>>,
     tls: Arc<rustls::ServerConfig>,
     control: control::Socket,
+    clock: WallClock,
 }
 
 impl IdentityNode {
@@ -80,14 +82,15 @@ impl IdentityNode {
     pub async fn open(config: IdentityNodeConfig) -> Result<Self, OpenError> {
         let IdentityNodeConfig { service, database, tls, control } = config;
         let control = control::Socket::bind(control).await?;
+        let clock = WallClock::start();
         Ok(Self(match database {
             Database::File(path) => {
                 let service = Service::new(SqliteStore::open(&path).await?, service, now());
-                Kind::Sqlite(Node { service: Arc::new(service.await?), tls, control })
+                Kind::Sqlite(Node { service: Arc::new(service.await?), tls, control, clock })
             }
             Database::Url(url) => {
                 let service = Service::new(PostgresStore::open(&url).await?, service, now());
-                Kind::Postgres(Node { service: Arc::new(service.await?), tls, control })
+                Kind::Postgres(Node { service: Arc::new(service.await?), tls, control, clock })
             }
         }))
     }
@@ -110,13 +113,14 @@ impl<S: Store> Node<S> {
             acceptor: TlsAcceptor::from(self.tls),
             service: self.service,
             shutdown: shutdown.clone(),
+            clock: self.clock,
         };
         let reception = Arc::new(reception);
         info!("identity service ready");
         tokio::select! {
             () = accept(&reception, &listener, &tasks) => {}
-            () = control::serve(&reception.service, self.control.listener(), &tasks) => {}
-            () = tidy(&reception.service) => {}
+            () = control::serve(&reception.service, self.control.listener(), self.clock, &tasks) => {}
+            () = tidy(&reception.service, self.clock) => {}
             () = shutdown.asked() => {}
         }
         drop(listener);
@@ -127,11 +131,17 @@ impl<S: Store> Node<S> {
     }
 }
 
-async fn tidy<S: Store>(service: &Service<S>) {
+async fn tidy<S: Store>(service: &Service<S>, clock: WallClock) {
     loop {
         tokio::time::sleep(TIDY).await;
         service.tidy();
+        service.observe(reading(clock));
     }
+}
+
+fn reading(clock: WallClock) -> Reading {
+    let (wall, monotonic) = clock.read();
+    Reading { wall, monotonic }
 }
 
 /// What a new connection needs.
@@ -140,6 +150,7 @@ struct Reception<S> {
     places: Arc<Places>,
     acceptor: TlsAcceptor,
     shutdown: Shutdown,
+    clock: WallClock,
 }
 
 async fn accept<S: Store>(reception: &Arc<Reception<S>>, listener: &TcpListener, tasks: &Tasks) {
@@ -185,7 +196,8 @@ async fn serve<S: Store>(
     let ended = match greeted {
         Ok(stream) => {
             let service = reception.service.clone();
-            Connection::new(service, stream, address.ip().into(), place, shutdown).serve().await
+            let (origin, clock) = (address.ip().into(), reception.clock);
+            Connection::new(service, stream, origin, place, shutdown, clock).serve().await
         }
         Err(error) => Err(error),
     };

@@ -45,6 +45,7 @@ pub(super) fn entry_role(
             network: network.id(),
             key: network.identity.key,
             folder: section.state.clone(),
+            own: Arc::new(own),
         },
         onward,
     })

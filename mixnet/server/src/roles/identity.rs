@@ -31,6 +31,7 @@ pub(super) fn identity_role(
         head_key,
         secrets: keys::read_opaque_secrets(&section.opaque_key)?,
         authority: Authority::new(authority),
+        entry: network.entry.identity,
         registrations: section.registrations,
         limits: section.limits,
     };

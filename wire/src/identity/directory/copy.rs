@@ -23,8 +23,8 @@ pub struct User {
     pub cause: Cause,
     /// The entry with which the key came.
     pub key_since: u64,
-    /// When sessions with the user began anew, in seconds since 1970.
-    pub session_since_s: u64,
+    /// The entry with which sessions with the user began anew.
+    pub session_since: u64,
     /// Whether the user may take part.
     pub active: bool,
 }
@@ -379,7 +379,7 @@ fn after(old: Option<&User>, entry: &Entry, network: &NetworkId) -> Result<User,
             certificate_hash: entry.certificate_hash,
             cause: entry.cause,
             key_since: entry.index,
-            session_since_s: entry.time_s,
+            session_since: entry.index,
             active: true,
         });
     };
@@ -407,7 +407,7 @@ fn after(old: Option<&User>, entry: &Entry, network: &NetworkId) -> Result<User,
         certificate_hash: entry.certificate_hash,
         cause: entry.cause,
         key_since: if same_key { old.key_since } else { entry.index },
-        session_since_s: if anew { entry.time_s } else { old.session_since_s },
+        session_since: if anew { entry.index } else { old.session_since },
         active: !matches!(entry.cause, Cause::Disabled | Cause::Deleted),
     })
 }

@@ -22,6 +22,7 @@ fn requests() -> Vec<Request> {
         Request::Delete {},
         Request::Renew { name: name(), csr: bytes(300), signature: bytes(64) },
         Request::Directory { since: 70_000, wait_ms: WAIT_MAX_MS },
+        Request::Follow { since: 7, wait_ms: 0, time_ms: u64::MAX, signature: bytes(64) },
         Request::Fetch { name: name() },
     ]
 }
@@ -36,6 +37,7 @@ fn responses() -> Vec<Response> {
         Response::Page { entries: vec![bytes(200); 200], head: bytes(112) },
         Response::Refused { reason: Refusal::TooManyTries { wait_s: 60 } },
         Response::Refused { reason: Refusal::NameTaken },
+        Response::Refused { reason: Refusal::Clock },
     ]
 }
 

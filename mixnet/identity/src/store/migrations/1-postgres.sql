@@ -28,6 +28,8 @@ CREATE TABLE tip (
     entries BIGINT NOT NULL,
     hash BYTEA NOT NULL,
     time_s BIGINT NOT NULL,
+    -- When the newest head was signed.
+    signed_s BIGINT NOT NULL DEFAULT 0,
     owner BYTEA NOT NULL
 );
 INSERT INTO tip (id, entries, hash, time_s, owner) VALUES (1, 0, decode(repeat('00', 32), 'hex'), 0, '');

@@ -28,6 +28,8 @@ CREATE TABLE tip (
     entries INTEGER NOT NULL,
     hash BLOB NOT NULL,
     time_s INTEGER NOT NULL,
+    -- When the newest head was signed.
+    signed_s INTEGER NOT NULL DEFAULT 0,
     owner BLOB NOT NULL
 ) STRICT;
 INSERT INTO tip (id, entries, hash, time_s, owner) VALUES (1, 0, zeroblob(32), 0, x'');

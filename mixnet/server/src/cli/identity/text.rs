@@ -11,6 +11,14 @@ pub(super) fn of(reply: &Reply) -> String {
         Reply::User(user) => user_line(user),
         Reply::NewToken { token, expires_s } => format!("{token}  until {}", time(*expires_s)),
         Reply::Token(token) => token_line(token),
+        Reply::Clock { now_ms, doubt: None } => {
+            format!("{}, and the service believes it", show_time(UnixMillis(*now_ms)))
+        }
+        Reply::Clock { now_ms, doubt: Some(doubt) } => format!(
+            "{}, which the service does not believe: {doubt}. Nothing is written. Set the clock; or, if \
+             it is right, say so with --accept-clock",
+            show_time(UnixMillis(*now_ms))
+        ),
         Reply::Restored { entries } => format!("{entries} entries"),
         Reply::Backup(_) | Reply::Done {} => String::new(),
         Reply::Error(why) => why.clone(),

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rustls::ClientConfig;
-use talaria_wire::crypto::IdentityPublic;
-use talaria_wire::identity::directory::{BadPage, Entry, Head};
+use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
+use talaria_wire::identity::directory::{BadPage, Entry, Head, PAGE_MAX};
+use talaria_wire::identity::proof::{EXPORTER_LABEL, EXPORTER_LEN, EntryTime};
 use talaria_wire::identity::{Refusal, Request, Response};
 use talaria_wire::network_file::NetworkId;
 use thiserror::Error;
@@ -27,6 +28,7 @@ use tracing::{debug, error, info, warn};
 
 use super::door::Door;
 use crate::files::directory::DirectoryFile;
+use crate::net::clock::now;
 use crate::net::frames::write;
 use crate::net::identity::{MessageReader, ReadError};
 use crate::net::link::dial;
@@ -53,6 +55,8 @@ pub struct FollowerConfig {
     pub key: IdentityPublic,
     /// The folder for the copy.
     pub folder: PathBuf,
+    /// The key of this entry, with which it says what its clock shows.
+    pub own: Arc<IdentitySecret>,
 }
 
 /// Why the service is not followed for the moment.
@@ -132,17 +136,31 @@ impl Follower {
     /// Connects, and stays as long as it goes well.
     async fn stay(&mut self) -> Result<Infallible, NotFollowed> {
         let mut stream = connect(&self.config).await?;
+        let exporter = exporter_of(&stream)?;
+        let mut wait = WAIT;
         loop {
             let asked = Instant::now();
             let since = self.door.members().directory().entries();
-            let (entries, head) = ask(&mut stream, since).await?;
+            let request = self.request(since, wait, &exporter);
+            let (entries, head) = ask(&mut stream, request).await?;
             self.door.learn(&entries, &head)?;
+            // Behind a full page there may be nothing, and that is to be known soon.
+            wait = if entries.len() < PAGE_MAX { WAIT } else { Duration::ZERO };
             if entries.is_empty() && asked.elapsed() < SHORTEST_WAIT {
                 sleep_until(asked + SHORTEST_WAIT).await;
             }
             self.keep(entries, head).await;
             self.pause = FIRST_PAUSE;
         }
+    }
+
+    /// Asks for entries, and says what the clock shows: the wall clock as it is set, for the service
+    /// holds its own against it.
+    fn request(&self, since: u64, wait: Duration, exporter: &[u8; EXPORTER_LEN]) -> Request {
+        let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+        let (network, time_ms) = (&self.config.network, now().0);
+        let signature = EntryTime { network, exporter, time_ms }.sign(&self.config.own);
+        Request::Follow { since, wait_ms, time_ms, signature: signature.to_vec().into() }
     }
 
     /// Keeps a page that was taken, with its head.
@@ -199,13 +217,19 @@ async fn connect(config: &FollowerConfig) -> Result<TlsStream<TcpStream>, NotFol
     stream.map_err(NotFollowed::Tls)
 }
 
-/// Asks for the entries from `since` on, and waits for the answer.
+/// What this connection has that no other one has.
+fn exporter_of(stream: &TlsStream<TcpStream>) -> Result<[u8; EXPORTER_LEN], NotFollowed> {
+    let (_, tls) = stream.get_ref();
+    let value = tls.export_keying_material([0; EXPORTER_LEN], EXPORTER_LABEL, None);
+    value.map_err(|error| NotFollowed::Tls(io::Error::other(error)))
+}
+
+/// Asks for entries, and waits for the answer.
 async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
-    since: u64,
+    request: Request,
 ) -> Result<(Vec<Entry>, Head), NotFollowed> {
-    let wait_ms = u32::try_from(WAIT.as_millis()).unwrap_or(u32::MAX);
-    write(stream, &Request::Directory { since, wait_ms }.to_message()).await?;
+    write(stream, &request.to_message()).await?;
     let answer = timeout(WAIT + HANDSHAKE, read(stream)).await;
     match answer.map_err(|_| NotFollowed::Silent)?? {
         Response::Page { entries, head } => {

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::files::directory::proof_in;
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -110,6 +111,8 @@ struct Directory {
     network: NetworkId,
     entries: Vec<DirectoryEntry>,
     head: Head,
+    /// Nobody waits for an entry.
+    hurries: bool,
 }
 
 /// An identity service that answers requests for the directory.
@@ -135,7 +138,8 @@ impl Service {
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let head = Head::sign(&network, 0, EntryHash::start(&network), 0, &head_key);
-        let (directory, known) = watch::channel(Directory { network, entries: vec![], head });
+        let (directory, known) =
+            watch::channel(Directory { network, entries: vec![], head, hurries: false });
         let listener = tokio::spawn(async move {
             let mut open = tokio::task::JoinSet::new();
             loop {
@@ -175,11 +179,11 @@ async fn answer(acceptor: TlsAcceptor, tcp: TcpStream, mut known: watch::Receive
         }
         let mut body = vec![0; body_len(length).unwrap()];
         stream.read_exact(&mut body).await.unwrap();
-        let Ok(Request::Directory { since, wait_ms }) = Request::decode(&body) else {
+        let Ok(Request::Follow { since, wait_ms, .. }) = Request::decode(&body) else {
             panic!("the entry asks for nothing else");
         };
         let since = usize::try_from(since).unwrap();
-        let more = known.wait_for(|directory| directory.entries.len() > since);
+        let more = known.wait_for(|directory| directory.hurries || directory.entries.len() > since);
         let _ = timeout(Duration::from_millis(wait_ms.into()), more).await;
         let page = {
             let directory = known.borrow();
@@ -257,6 +261,7 @@ impl World {
                 network: network.id(),
                 key: network.identity.key,
                 folder: folder.to_owned(),
+                own: Arc::new(IdentitySecret::from_bytes(&[1; 32]).unwrap()),
             },
             onward: OnwardConfig {
                 address: hop.address.clone(),
@@ -430,5 +435,35 @@ async fn a_service_that_tells_another_story_is_not_believed() {
     service.write(Cause::Registered, "bobby", &bob);
     service.write(Cause::Registered, "evelyn", &eve);
     assert_eq!(world.refusal(&eve).await, Refusal::Unchecked);
+    world.comes_in(&ann).await;
+}
+
+#[tokio::test]
+async fn two_heads_that_contradict_each_other_are_kept_as_proof() {
+    let (world, service) = World::new().await;
+    let [ann, eve] = ["anna", "evelyn"].map(|name| world.authority.user(name));
+    service.write(Cause::Registered, "anna", &ann);
+    world.comes_in(&ann).await;
+    let (network, first) = (world.network.id(), service.directory.borrow().head);
+    // As many entries, and others.
+    service.directory.send_modify(|directory| {
+        directory.entries.clear();
+        directory.head = Head::sign(&network, 0, EntryHash::start(&network), 0, &service.head_key);
+        directory.hurries = true;
+    });
+    service.write(Cause::Registered, "evelyn", &eve);
+    let second = service.directory.borrow().head;
+    let deadline = Instant::now() + LIMIT;
+    let proof = loop {
+        let text = proof_in(world.folder.path(), &network).map(std::fs::read_to_string);
+        match text {
+            Some(Ok(text)) if text.lines().count() == 3 => break text,
+            _ => assert!(Instant::now() < deadline),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    for head in [first, second] {
+        assert!(proof.contains(&hex::encode(head.to_bytes())), "{proof}");
+    }
     world.comes_in(&ann).await;
 }

@@ -16,7 +16,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::messages::{MessageReader, ReadError};
 use super::places::{Doing, Place};
-use crate::net::clock::now;
+use super::reading;
+use crate::net::clock::{WallClock, now};
 use crate::net::frames::write;
 use crate::net::shutdown::Shutdown;
 use talaria_identity::limits::Origin;
@@ -32,6 +33,7 @@ pub(super) struct Connection<S> {
     origin: Origin,
     place: Place,
     shutdown: Shutdown,
+    clock: WallClock,
 }
 
 /// What is left of it for reading and writing.
@@ -41,6 +43,7 @@ struct Talk<'a, S> {
     writer: WriteHalf<Stream>,
     session: Session,
     place: &'a Place,
+    clock: WallClock,
 }
 
 impl<S: Store> Connection<S> {
@@ -50,8 +53,9 @@ impl<S: Store> Connection<S> {
         origin: Origin,
         place: Place,
         shutdown: Shutdown,
+        clock: WallClock,
     ) -> Self {
-        Self { service, stream, origin, place, shutdown }
+        Self { service, stream, origin, place, shutdown, clock }
     }
 
     /// Answers until either side has had enough.
@@ -66,7 +70,8 @@ impl<S: Store> Connection<S> {
         let (reader, writer) = split(self.stream);
         let messages = MessageReader::new(reader);
         let (service, place) = (&*self.service, &self.place);
-        let mut talk = Talk { service, messages, writer, session, place };
+        let clock = self.clock;
+        let mut talk = Talk { service, messages, writer, session, place, clock };
         let served = tokio::select! {
             served = talk.serve() => served,
             () = stop.cancelled() => Ok(()),
@@ -108,7 +113,8 @@ impl<S: Store> Talk<'_, S> {
             Err(BadMessage::Version(_)) => return Some(refusal(Refusal::Version)),
             Err(BadMessage::Malformed) => return Some(refusal(Refusal::BadRequest)),
         };
-        if let Request::Directory { .. } = request {
+        self.service.observe(reading(self.clock));
+        if let Request::Directory { .. } | Request::Follow { .. } = request {
             self.place.does(Doing::Waiting);
             let answer = self.service.answer(&mut self.session, request, now());
             return tokio::select! {

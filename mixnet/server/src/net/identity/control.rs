@@ -19,7 +19,8 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
-use crate::net::clock::now;
+use super::reading;
+use crate::net::clock::{WallClock, now};
 use crate::net::frames::write;
 use crate::net::shutdown::Tasks;
 use talaria_identity::backup::{BackupReader, BackupWriter, LINE_MAX};
@@ -107,6 +108,7 @@ fn bind_privately(path: &Path) -> io::Result<UnixListener> {
 pub(super) async fn serve<S: Store>(
     service: &Arc<Service<S>>,
     listener: &UnixListener,
+    clock: WallClock,
     tasks: &Tasks,
 ) {
     loop {
@@ -114,7 +116,7 @@ pub(super) async fn serve<S: Store>(
             Ok((stream, _)) => {
                 let (service, guard) = (service.clone(), tasks.guard());
                 tokio::spawn(async move {
-                    if let Err(error) = answer(&service, stream).await {
+                    if let Err(error) = answer(&service, stream, clock).await {
                         debug!(%error, "an operator has gone");
                     }
                     drop(guard);
@@ -125,13 +127,18 @@ pub(super) async fn serve<S: Store>(
     }
 }
 
-async fn answer<S: Store>(service: &Service<S>, stream: UnixStream) -> io::Result<()> {
+async fn answer<S: Store>(
+    service: &Service<S>,
+    stream: UnixStream,
+    clock: WallClock,
+) -> io::Result<()> {
+    service.observe(reading(clock));
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     let command = timeout(PATIENCE, read_line(&mut reader, COMMAND_MAX));
     let command = command.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let last = match serde_json::from_str(&command) {
-        Ok(command) => match obey(service, command, &mut reader, &mut writer).await {
+        Ok(command) => match obey(service, command, clock, &mut reader, &mut writer).await {
             Ok(last) => last,
             Err(Failed::Refused(why)) => Reply::Error(why),
             Err(Failed::Io(error)) => return Err(error),
@@ -164,6 +171,7 @@ impl From<io::Error> for Failed {
 async fn obey<S: Store>(
     service: &Service<S>,
     command: Command,
+    clock: WallClock,
     reader: &mut (impl AsyncBufRead + Unpin),
     writer: &mut (impl AsyncWrite + Unpin),
 ) -> Result<Reply, Failed> {
@@ -185,6 +193,12 @@ async fn obey<S: Store>(
         }
         Command::RevokeToken { token } => {
             service.revoke_token(&token).await?;
+        }
+        Command::Clock { accept } => {
+            let now = reading(clock);
+            let doubt = if accept { service.accept_clock(now) } else { service.clock_doubt() };
+            let doubt = doubt.map(|doubt| doubt.to_string());
+            send(writer, &Reply::Clock { now_ms: now.wall.0, doubt }).await?;
         }
         Command::Backup {} => back_up(service, writer).await?,
         Command::Restore { replace } => {

@@ -440,6 +440,7 @@ fn config(registrations: Registrations) -> ServiceConfig {
         head_key: IdentitySecret::generate(&mut rng),
         secrets: ServerSecrets::generate(&mut rng),
         authority: Authority::new(Issuer::new(params, KeyPair::generate().unwrap())),
+        entry: *IdentitySecret::from_bytes(&[1; 32]).unwrap().public(),
         registrations,
         limits: IdentityLimits::default(),
     }
