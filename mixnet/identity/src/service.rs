@@ -163,10 +163,10 @@ impl<S: Store> Service<S> {
             Request::LoginStart { name, request } => {
                 self.login_start(session, &name, &request, now).await
             }
-            Request::LoginFinish { proof } => self.login_finish(session, &proof),
+            Request::LoginFinish { proof } => self.login_finish(session, &proof).await,
             Request::NewHome { csr } => self.new_home(session, &csr, now).await,
             Request::ChangePasswordStart { request } => {
-                self.change_password_start(session, &request)
+                self.change_password_start(session, &request).await
             }
             Request::ChangePasswordFinish { upload, wrapped_key } => {
                 self.change_password_finish(session, &upload, &wrapped_key).await

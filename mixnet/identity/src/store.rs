@@ -20,7 +20,7 @@ pub use connect::Database;
 pub use contract::{Append, Appended, Guard, NewUser, Store, Tip, UserChange};
 pub use error::StoreError;
 pub use queries::{PostgresStore, SqliteStore};
-pub use rows::{Row, TokenRow, User, UserStatus};
+pub use rows::{Credential, Row, TokenRow, User, UserStatus};
 
 #[cfg(test)]
 mod tests;

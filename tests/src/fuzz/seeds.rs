@@ -2,7 +2,7 @@
 
 use serde_bytes::ByteBuf;
 use talaria_identity::backup::BackupWriter;
-use talaria_identity::store::{Row, TokenRow, User as StoredUser, UserStatus};
+use talaria_identity::store::{Credential, Row, TokenRow, User as StoredUser, UserStatus};
 use talaria_wire::control::Control;
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::frame::{Announcement, HEADER_LEN, Outcome, Replies, Submission};
@@ -236,6 +236,7 @@ fn backup() -> Vec<u8> {
             newest: 0,
             registered_s: 9,
             skeleton: fixtures.user.skeleton(),
+            credential: Credential::default(),
         }),
         Row::Token(TokenRow { hash: [5; 32], made_s: 1, expires_s: 2, used_s: None }),
     ];

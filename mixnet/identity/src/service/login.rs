@@ -1,11 +1,14 @@
 //! Login: whoever knows the password gets the wrapped private key and the certificate.
+//!
+//! A login holds for what the user had when it began. If that has changed before it ends it is
+//! refused: the password that was proved may be one that was given up because somebody knew it.
 
 use talaria_opaque::PasswordRecord;
 use talaria_wire::UnixMillis;
 use talaria_wire::identity::{Refusal, Response};
 
 use super::failure::Failure;
-use super::session::{Phase, Session};
+use super::session::{Login, Phase, Session};
 use super::{Service, parse_name};
 use crate::store::{Store, StoreError, User, UserStatus};
 
@@ -37,7 +40,8 @@ impl<S: Store> Service<S> {
         Ok(Response::LoginChallenge { response: response.into() })
     }
 
-    pub(super) fn login_finish(
+    /// One look into the database here too, whether or not there is such a user.
+    pub(super) async fn login_finish(
         &self,
         session: &mut Session,
         proof: &[u8],
@@ -45,16 +49,22 @@ impl<S: Store> Service<S> {
         let Phase::LoggingIn { name, pending, user } = session.take() else {
             return Err(Refusal::BadRequest.into());
         };
+        let found = self.store.user(name.as_str()).await?;
         let right = pending.finish(proof, self.account(&name));
-        let (Ok(()), Some(user)) = (right, user) else {
+        let (Ok(()), Some(began), Some(user)) = (right, user, found) else {
             return Err(Refusal::WrongNameOrPassword.into());
         };
-        // Who is locked out is told what those are told who guess.
-        if user.status != UserStatus::Active {
+        // Who is locked out is told what those are told who guess, and so is who has proved a
+        // password that has been changed since.
+        if user.status != UserStatus::Active || user.record != began.record {
             return Err(Refusal::WrongNameOrPassword.into());
         }
+        // The password holds, but something else was changed.
+        if user.credential != began.credential {
+            return Err(Refusal::Unavailable.into());
+        }
         self.gate.known(&name, session.peer.origin);
-        session.enter(Phase::LoggedIn { name });
+        session.enter(Phase::LoggedIn(Login { name, credential: user.credential }));
         Ok(Response::LoggedIn {
             wrapped_key: user.wrapped_key.into(),
             certificate: user.certificate.into(),

@@ -96,7 +96,8 @@ impl<S: Store> Service<S> {
             }));
         }
         let draft = Draft::about(cause, &name, &user)?;
-        let guard = Guard { status: before, key_since: Some(user.key_since) };
+        // Not the credential: nobody keeps the operator out by changing a password all the time.
+        let guard = Guard { status: before, key_since: Some(user.key_since), credential: None };
         let change = UserChange { status: Some(after), ..UserChange::default() };
         let mut entry = Vec::new();
         let append = draft.append(now, &mut entry);

@@ -8,7 +8,7 @@ use talaria_wire::identity::proof::EXPORTER_LEN;
 
 use super::failure::Failure;
 use crate::limits::Origin;
-use crate::store::User;
+use crate::store::{Credential, User};
 use crate::token::TokenHash;
 
 /// The other end of a connection.
@@ -39,9 +39,23 @@ pub(super) enum Phase {
     /// A login has begun; without a user there is nobody of this name.
     LoggingIn { name: UserName, pending: Box<PendingLogin>, user: Option<Box<User>> },
     /// The user is who they say they are.
-    LoggedIn { name: UserName },
+    LoggedIn(Login),
     /// The same, and a change of the password has begun.
-    ChangingPassword { name: UserName },
+    ChangingPassword(Login),
+}
+
+/// Who is logged in, as long as nothing has changed of what they logged in with.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    pub(super) name: UserName,
+    pub(super) credential: Credential,
+}
+
+impl Login {
+    /// After a change of its own.
+    pub(super) fn raised(self) -> Self {
+        Self { credential: self.credential.next(), ..self }
+    }
 }
 
 impl Session {
@@ -60,10 +74,10 @@ impl Session {
         self.phase = phase;
     }
 
-    /// Who is logged in.
-    pub(super) fn user(&self) -> Result<UserName, Failure> {
+    /// Who has logged in; whether that still holds only the store knows.
+    pub(super) fn login(&self) -> Result<Login, Failure> {
         match &self.phase {
-            Phase::LoggedIn { name } => Ok(name.clone()),
+            Phase::LoggedIn(login) => Ok(login.clone()),
             _ => Err(Refusal::BadRequest.into()),
         }
     }

@@ -6,7 +6,7 @@ use talaria_wire::crypto::identity_key::IDENTITY_PUBLIC_LEN;
 use tokio::sync::mpsc;
 
 use super::error::StoreError;
-use super::rows::{Row, TokenRow, User, UserStatus};
+use super::rows::{Credential, Row, TokenRow, User, UserStatus};
 
 /// The end of the directory: how many entries there are, and the hash of the chain over them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +62,13 @@ pub struct Guard {
     pub status: UserStatus,
     /// The entry with which the key came, where the key matters.
     pub key_since: Option<u64>,
+    /// The version of what the user logs in with, where the change builds on a login.
+    pub credential: Option<Credential>,
 }
 
 impl Guard {
     /// Of an active user, whatever the key.
-    pub const ACTIVE: Self = Self { status: UserStatus::Active, key_since: None };
+    pub const ACTIVE: Self = Self { status: UserStatus::Active, key_since: None, credential: None };
 }
 
 /// What changes of a user; what is `None` stays.
@@ -85,6 +87,13 @@ pub struct UserChange {
 }
 
 impl UserChange {
+    /// Whether it changes what the user logs in with, or gets by it: logins from before end.
+    #[must_use]
+    pub fn is_of_credentials(&self) -> bool {
+        let Self { record, wrapped_key, key, certificate: _, status } = self;
+        record.is_some() || wrapped_key.is_some() || key.is_some() || status.is_some()
+    }
+
     /// Everything that is known of somebody but the name, which stays taken.
     #[must_use]
     pub fn deleted() -> Self {
@@ -155,7 +164,8 @@ pub trait Store: Send + Sync + 'static {
         append: impl Append,
     ) -> impl Future<Output = Result<Tip, StoreError>> + Send;
 
-    /// Changes a user for whom `guard` holds and appends the entry about it: both or neither.
+    /// Changes a user for whom `guard` holds and appends the entry about it: both or neither. The
+    /// credential is raised if the change is [one of credentials](UserChange::is_of_credentials).
     ///
     /// Fails with [`StoreError::NoSuchUser`]. Gives the new end.
     fn change(
@@ -166,11 +176,15 @@ pub trait Store: Send + Sync + 'static {
         append: impl Append,
     ) -> impl Future<Output = Result<Tip, StoreError>> + Send;
 
-    /// A new password of an active user: the record, and the private key wrapped anew. Nothing
-    /// about it is in the directory.
+    /// A new password of an active user with this credential, which is raised: the record, and the
+    /// private key wrapped anew. Nothing about it is in the directory.
+    ///
+    /// Fails with [`StoreError::NoSuchUser`], also if the credential is another one: the key that
+    /// comes wrapped may not be the user's any more.
     fn change_password(
         &self,
         name: &str,
+        credential: Credential,
         record: &[u8],
         wrapped_key: &[u8],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -205,7 +219,8 @@ pub trait Store: Send + Sync + 'static {
         rows: mpsc::Sender<Row>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Puts rows in the place of all that there is; nothing changes unless all can be taken.
+    /// Puts rows in the place of all that there is; nothing changes unless all can be taken. No
+    /// restored user has a credential that any user had before.
     /// The sender ends with `None`: without it the rows were cut short, and are not taken.
     ///
     /// Fails with [`StoreError::WouldLose`] unless the rows hold every entry of the directory, or

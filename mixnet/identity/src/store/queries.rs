@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use super::connect;
 use super::contract::{Append, Appended, Guard, NewUser, Store, Tip, UserChange};
 use super::error::StoreError;
-use super::rows::{Row, TokenRow, User, UserStatus, fixed, signed, unsigned};
+use super::rows::{Credential, Row, TokenRow, User, UserStatus, fixed, signed, unsigned};
 
 const USER: &str = "SELECT name, record, wrapped_key, public_key, certificate, status, \
-    key_since, newest, registered_s, skeleton FROM users WHERE name = $1";
+    key_since, newest, registered_s, skeleton, credential FROM users WHERE name = $1";
 const USERS: &str = "SELECT name, record, wrapped_key, public_key, certificate, status, \
-    key_since, newest, registered_s, skeleton FROM users WHERE name > $1 ORDER BY name LIMIT $2";
+    key_since, newest, registered_s, skeleton, credential FROM users WHERE name > $1 ORDER BY name LIMIT $2";
 const IS_FREE: &str = "SELECT name FROM users WHERE name = $1 OR skeleton = $2";
 const TIP: &str = "SELECT entries, hash, time_s FROM tip";
 /// Nobody else appends until the transaction is over.
@@ -31,15 +31,22 @@ const NOTE_SIGNED: &str = "UPDATE tip SET signed_s = $1 WHERE signed_s < $1";
 const TIP_AT: &str = "SELECT place + 1, hash, time_s FROM entries WHERE place = $1";
 const ADD_ENTRY: &str = "INSERT INTO entries (place, entry, hash, time_s) VALUES ($1, $2, $3, $4)";
 const ADD_USER: &str = "INSERT INTO users (name, record, wrapped_key, public_key, certificate, \
-    status, key_since, newest, registered_s, skeleton) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+    status, key_since, newest, registered_s, skeleton, credential) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, credential FROM tip WHERE id = 1 \
+    ON CONFLICT DO NOTHING";
 const CHANGE_USER: &str = "UPDATE users SET record = COALESCE($1, record), \
     wrapped_key = COALESCE($2, wrapped_key), public_key = COALESCE($3, public_key), \
     certificate = COALESCE($4, certificate), status = COALESCE($5, status), \
-    key_since = CASE WHEN $3 IS NULL THEN key_since ELSE $6 END, newest = $6 \
-    WHERE name = $7 AND status = $8 AND key_since = COALESCE($9, key_since)";
-const CHANGE_PASSWORD: &str =
-    "UPDATE users SET record = $1, wrapped_key = $2 WHERE name = $3 AND status = $4";
+    key_since = CASE WHEN $3 IS NULL THEN key_since ELSE $6 END, newest = $6, \
+    credential = credential + $10 \
+    WHERE name = $7 AND status = $8 AND key_since = COALESCE($9, key_since) \
+    AND credential = COALESCE($11, credential)";
+const CHANGE_PASSWORD: &str = "UPDATE users SET record = $1, wrapped_key = $2, \
+    credential = credential + 1 WHERE name = $3 AND status = $4 AND credential = $5";
+/// Before the users go: whoever is restored begins beyond what any of them had, so that no login
+/// from before is taken for one of theirs.
+const RAISE_CREDENTIALS: &str = "UPDATE tip SET credential = \
+    COALESCE((SELECT MAX(credential) FROM users), credential) + 1";
 const USE_TOKEN: &str =
     "UPDATE tokens SET used_s = $1 WHERE hash = $2 AND used_s IS NULL AND expires_s > $1";
 const DROP_EXPIRED: &str = "DELETE FROM tokens WHERE expires_s <= $1";
@@ -51,7 +58,7 @@ const TOKEN_IS_VALID: &str =
 const REVOKE_TOKEN: &str = "DELETE FROM tokens WHERE hash = $1";
 const ALL_ENTRIES: &str = "SELECT place, time_s, entry, hash FROM entries ORDER BY place";
 const ALL_USERS: &str = "SELECT name, record, wrapped_key, public_key, certificate, status, \
-    key_since, newest, registered_s, skeleton FROM users ORDER BY name";
+    key_since, newest, registered_s, skeleton, credential FROM users ORDER BY name";
 const CLEAR: [&str; 3] = ["DELETE FROM users", "DELETE FROM entries", "DELETE FROM tokens"];
 
 /// Users in an SQLite file.
@@ -169,7 +176,7 @@ macro_rules! store {
                 Ok(())
             }
 
-            /// Says whether the name was free.
+            /// Says whether the name was free. The credential begins where all do.
             async fn add_user(
                 all: &mut Transaction<'static, $database>,
                 user: &User,
@@ -240,6 +247,7 @@ macro_rules! store {
                     newest: unsigned(row.try_get(7)?)?,
                     registered_s: unsigned(row.try_get(8)?)?,
                     skeleton: row.try_get(9)?,
+                    credential: Credential(unsigned(row.try_get(10)?)?),
                 })
             }
 
@@ -332,6 +340,7 @@ macro_rules! store {
                     newest: tip.entries,
                     registered_s: user.now_s,
                     skeleton: user.skeleton,
+                    credential: Credential::default(),
                 };
                 if !Self::add_user(&mut all, &row).await? {
                     return Err(StoreError::Taken);
@@ -357,6 +366,7 @@ macro_rules! store {
             ) -> Result<Tip, StoreError> {
                 let (mut all, tip) = self.begin().await?;
                 let (appended, after) = next(tip, append);
+                let raised = i64::from(change.is_of_credentials());
                 let update = sqlx::query(CHANGE_USER)
                     .bind(change.record)
                     .bind(change.wrapped_key)
@@ -366,7 +376,9 @@ macro_rules! store {
                     .bind(signed(tip.entries))
                     .bind(name)
                     .bind(guard.status.to_sql())
-                    .bind(guard.key_since.map(signed));
+                    .bind(guard.key_since.map(signed))
+                    .bind(raised)
+                    .bind(guard.credential.map(|credential| signed(credential.0)));
                 if update.execute(&mut *all).await?.rows_affected() != 1 {
                     return Err(StoreError::NoSuchUser);
                 }
@@ -379,6 +391,7 @@ macro_rules! store {
             async fn change_password(
                 &self,
                 name: &str,
+                credential: Credential,
                 record: &[u8],
                 wrapped_key: &[u8],
             ) -> Result<(), StoreError> {
@@ -386,7 +399,8 @@ macro_rules! store {
                     .bind(record)
                     .bind(wrapped_key)
                     .bind(name)
-                    .bind(UserStatus::Active.to_sql());
+                    .bind(UserStatus::Active.to_sql())
+                    .bind(signed(credential.0));
                 match update.execute(&self.write).await?.rows_affected() {
                     1 => Ok(()),
                     _ => Err(StoreError::NoSuchUser),
@@ -432,7 +446,7 @@ macro_rules! store {
                 let mut all = self.read.begin_with(Self::SNAPSHOT).await?;
                 let readers: [(&'static str, fn(&$row) -> Result<Row, StoreError>); 3] = [
                     (ALL_ENTRIES, Self::read_entry),
-                    (ALL_USERS, |row| Self::read_user(row).map(Row::User)),
+                    (ALL_USERS, |row| Ok(Row::User(Self::read_user(row)?.without_credential()))),
                     (TOKENS, |row| Self::read_token(row).map(Row::Token)),
                 ];
                 for (query, read) in readers {
@@ -453,6 +467,7 @@ macro_rules! store {
                 replace: bool,
             ) -> Result<Tip, StoreError> {
                 let (mut all, before) = self.begin().await?;
+                sqlx::query(RAISE_CREDENTIALS).execute(&mut *all).await?;
                 for delete in CLEAR {
                     sqlx::query(delete).execute(&mut *all).await?;
                 }

@@ -36,6 +36,20 @@ impl UserStatus {
     }
 }
 
+/// The version of what somebody logs in with and gets by it: the password's record, the wrapped
+/// key, the key and the status. Every change of one of them raises it, so a login that saw another
+/// version is none any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Credential(pub u64);
+
+impl Credential {
+    /// What a change makes of it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +78,17 @@ pub struct User {
     pub registered_s: u64,
     /// What the name looks like.
     pub skeleton: String,
+    /// The version of what the user logs in with. It means something in one database only: backups
+    /// have none, and whoever is restored gets one that nobody had.
+    #[serde(skip)]
+    pub credential: Credential,
+}
+
+impl User {
+    /// As in a backup.
+    pub(super) fn without_credential(self) -> Self {
+        Self { credential: Credential::default(), ..self }
+    }
 }
 
 /// A one-time token. Only its hash is kept, so that the database gives nobody a token.

@@ -93,16 +93,74 @@ async fn changes_need_what_they_build_on(store: &impl Store) {
     );
     assert_eq!(bob.record, b"record");
 
-    store.change_password("bob", b"new", b"anew").await.unwrap();
+    store.change_password("bob", bob.credential, b"new", b"anew").await.unwrap();
     let bob = store.user("bob").await.unwrap().unwrap();
     assert_eq!((&bob.record[..], &bob.wrapped_key[..]), (&b"new"[..], &b"anew"[..]));
     store.change("bob", Guard::ACTIVE, UserChange::deleted(), append(3)).await.unwrap();
     let bob = store.user("bob").await.unwrap().unwrap();
     assert_eq!((bob.key_since + 1, bob.newest), (bob.newest, before.entries + 1));
     assert_eq!((bob.status, bob.record.len()), (UserStatus::Deleted, 0));
-    assert!(matches!(store.change_password("bob", b"", b"").await, Err(StoreError::NoSuchUser)));
+    let deleted = store.change_password("bob", bob.credential, b"", b"").await;
+    assert!(matches!(deleted, Err(StoreError::NoSuchUser)));
     assert!(matches!(store.register(user("bob"), append(4)).await, Err(StoreError::Taken)));
     assert_eq!(store.users("alice", 10).await.unwrap(), [bob]);
+}
+
+/// Whoever builds on a credential that is another by now changes nothing, and every change of what a
+/// login needs or gives makes it another.
+async fn credentials_are_compared_and_raised(store: &impl Store) {
+    store.register(user("frank"), append(1)).await.unwrap();
+    let frank = async || store.user("frank").await.unwrap().unwrap();
+    let change = async |guard: Guard, change: UserChange| {
+        store.change("frank", guard, change, append(2)).await.map(|_| ())
+    };
+    let none = UserChange::default;
+    let kinds = [
+        UserChange { record: Some(vec![1]), ..none() },
+        UserChange { wrapped_key: Some(vec![2]), ..none() },
+        UserChange { key: Some([3; 33]), ..none() },
+        UserChange { status: Some(UserStatus::Active), ..none() },
+    ];
+    for kind in kinds {
+        let before = frank().await;
+        let on = |credential| Guard { credential: Some(credential), ..Guard::ACTIVE };
+        change(on(before.credential), kind.clone()).await.unwrap();
+        let after = frank().await;
+        assert_eq!(after.credential, before.credential.next(), "{kind:?}");
+        let late = change(on(before.credential), kind).await;
+        assert!(matches!(late, Err(StoreError::NoSuchUser)));
+        let late = store.change_password("frank", before.credential, b"old", b"old").await;
+        assert!(matches!(late, Err(StoreError::NoSuchUser)));
+        assert_eq!(frank().await, after, "the wrapped key from before is not back");
+    }
+    let before = frank().await;
+    store.change_password("frank", before.credential, b"new", b"new").await.unwrap();
+    let late = Guard { credential: Some(before.credential), ..Guard::ACTIVE };
+    let late = change(late, UserChange { wrapped_key: Some(vec![2]), ..none() }).await;
+    assert!(matches!(late, Err(StoreError::NoSuchUser)));
+    let after = frank().await;
+    assert_eq!((after.credential, &after.record[..]), (before.credential.next(), &b"new"[..]));
+    change(Guard::ACTIVE, UserChange { certificate: Some(vec![4]), ..none() }).await.unwrap();
+    assert_eq!(frank().await.credential, after.credential, "a certificate is no credential");
+}
+
+/// A login from before a backup was restored is none, whatever the backup held.
+async fn who_is_restored_has_a_new_credential(store: &impl Store) {
+    store.register(user("grace"), append(1)).await.unwrap();
+    let saved = rows(store).await;
+    let mut before = store.user("grace").await.unwrap().unwrap().credential;
+    for _ in 0..2 {
+        store.change_password("grace", before, b"new", b"new").await.unwrap();
+        let seen = before.next();
+        restore(store, saved.clone(), true, true).await.unwrap();
+        before = store.user("grace").await.unwrap().unwrap().credential;
+        assert!(before.0 > seen.0);
+        let late = store.change_password("grace", seen, b"late", b"late").await;
+        assert!(matches!(late, Err(StoreError::NoSuchUser)));
+    }
+    store.register(user("heidi"), append(1)).await.unwrap();
+    assert_eq!(store.user("heidi").await.unwrap().unwrap().credential, before);
+    assert_eq!(rows(store).await.len(), saved.len() + 2, "an entry and a user");
 }
 
 async fn tokens_are_used_once_and_expire(store: &impl Store) {
@@ -183,9 +241,11 @@ async fn suite(store: &impl Store) {
     an_empty_directory_is_bound(store).await;
     names_are_registered_once(store).await;
     changes_need_what_they_build_on(store).await;
+    credentials_are_compared_and_raised(store).await;
     tokens_are_used_once_and_expire(store).await;
     a_directory_has_one_key(store).await;
     backups_hold_everything(store).await;
+    who_is_restored_has_a_new_credential(store).await;
     registrations_at_once_have_an_order(store).await;
 }
 
@@ -216,18 +276,18 @@ async fn postgres_does_what_a_store_does() {
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
     const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
-        execution_time) VALUES (2, 'schema', true, $1, 0)";
+        execution_time) VALUES (3, 'schema', true, $1, 0)";
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.db");
     let (write, _) = connect::sqlite(&path).await.unwrap();
     sqlx::query(NEWER).bind(&b"sum"[..]).execute(&write).await.unwrap();
     let error = SqliteStore::open(&path).await.unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 2, known: 1 }), "{error}");
+    assert!(matches!(error, StoreError::NewerSchema { found: 3, known: 2 }), "{error}");
 
     let Requirement::Given(postgres) = Postgres::required() else { return };
     let url = postgres.database("newer").await;
     let pool = connect::postgres(&url).await.unwrap();
     sqlx::query(NEWER).bind(&b"sum"[..]).execute(&pool).await.unwrap();
     let error = PostgresStore::open(&url).await.unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 2, known: 1 }), "{error}");
+    assert!(matches!(error, StoreError::NewerSchema { found: 3, known: 2 }), "{error}");
 }
