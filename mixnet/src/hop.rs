@@ -18,7 +18,7 @@ use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape, UnixMillis
 
 use crate::round::{Away, Round, Unmixed};
 use crate::underway::Underway;
-use guard::{MayNotRun, RoundGuard, RoundLog};
+use guard::RoundGuard;
 
 /// What a hop may be made to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,25 +33,21 @@ pub struct HopLimits {
 
 /// The book of one hop.
 #[derive(Debug)]
-pub struct Hop<L> {
+pub struct Hop {
     place: HopIndex,
     shape: RoundShape,
     limits: HopLimits,
-    guard: RoundGuard<L>,
+    guard: RoundGuard,
     /// Taken on, and still being peeled and mixed.
     at_work: BTreeSet<RoundNumber>,
     away: Underway<Round<Away>>,
     draining: bool,
 }
 
-impl<L: RoundLog> Hop<L> {
+impl Hop {
     /// A hop at `place` of a chain, whose `guard` remembers what has run.
-    pub fn new(
-        place: HopIndex,
-        shape: RoundShape,
-        limits: HopLimits,
-        guard: RoundGuard<L>,
-    ) -> Self {
+    #[must_use]
+    pub fn new(place: HopIndex, shape: RoundShape, limits: HopLimits, guard: RoundGuard) -> Self {
         Self {
             place,
             shape,
@@ -63,7 +59,7 @@ impl<L: RoundLog> Hop<L> {
         }
     }
 
-    /// Decides whether to work on a batch that begins to arrive, and records the round if so.
+    /// Decides whether to work on a batch that begins to arrive, once its round is recorded.
     ///
     /// # Errors
     /// The reason to tell the sender; the batch is to be dropped.
@@ -80,10 +76,7 @@ impl<L: RoundLog> Hop<L> {
         if self.rounds() >= self.limits.max_rounds {
             return Err(AbortReason::Busy);
         }
-        self.guard.admit(round).map_err(|error| match error {
-            MayNotRun::AlreadyRun { .. } => AbortReason::AlreadyRun,
-            MayNotRun::NotRecorded => AbortReason::NotRecorded,
-        })?;
+        self.guard.admit(round).map_err(|_| AbortReason::AlreadyRun)?;
         self.at_work.insert(round);
         Ok(())
     }

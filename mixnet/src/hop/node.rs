@@ -17,7 +17,7 @@ use talaria_wire::probe::{HopStatus, LinkState, ProgramVersion};
 use talaria_wire::reason::AbortReason;
 use talaria_wire::{Batch, HopIndex, Round as RoundNumber, RoundShape, UnixMillis};
 
-use super::guard::{RoundGuard, RoundLog};
+use super::guard::{Record, RoundGuard, RoundLog};
 use super::keys::{HopKeys, RoundKeys};
 use super::turns::Turns;
 use super::{Hop, HopLimits};
@@ -68,12 +68,33 @@ pub enum Duty {
     Announce(Vec<EpochKeys>),
 }
 
+/// A round that was taken on and that no record names yet: its keys come out when one does, so that
+/// nobody can work on it before.
+#[derive(Debug)]
+#[must_use = "the round has to be recorded, or ended"]
+pub struct Unrecorded {
+    round: RoundNumber,
+    keys: RoundKeys,
+}
+
+impl Unrecorded {
+    /// Records the round, which takes as long as the disk does: not to be waited for with the node
+    /// held.
+    ///
+    /// # Errors
+    /// [`AbortReason::NotRecorded`]: the round is to be [ended](Node::end).
+    pub fn record(self, record: &mut Record<impl RoundLog>) -> Result<RoundKeys, AbortReason> {
+        record.record(self.round).map_err(|_| AbortReason::NotRecorded)?;
+        Ok(self.keys)
+    }
+}
+
 /// A hop. Whoever asks it how it is is an `A`.
 #[derive(Debug)]
-pub struct Node<L, A> {
+pub struct Node<A> {
     config: NodeConfig,
     keys: HopKeys,
-    book: Hop<L>,
+    book: Hop,
     turns: Turns,
     probes: Relay<A>,
     /// When the keys have to be looked at again.
@@ -81,10 +102,11 @@ pub struct Node<L, A> {
     duties: VecDeque<Duty>,
 }
 
-impl<L: RoundLog, A> Node<L, A> {
+impl<A> Node<A> {
     /// A hop whose `guard` remembers what has run. It has no keys before the first
     /// [`Node::handle_timeout`].
-    pub fn new(config: NodeConfig, keys: HopKeys, guard: RoundGuard<L>) -> Self {
+    #[must_use]
+    pub fn new(config: NodeConfig, keys: HopKeys, guard: RoundGuard) -> Self {
         Self {
             config,
             keys,
@@ -96,20 +118,21 @@ impl<L: RoundLog, A> Node<L, A> {
         }
     }
 
-    /// Decides whether to work on a batch that begins to arrive, and records the round if so.
-    /// Whoever works on it ends with [`Node::mixed`] or [`Node::end`].
+    /// Decides whether to work on a batch that begins to arrive, once its round is recorded.
+    /// Whoever works on it ends with [`Node::mixed`] or [`Node::end`], and so does whoever cannot
+    /// record it.
     ///
     /// # Errors
     /// The reason to tell the server before; the batch is to be dropped.
-    pub fn begin(&mut self, head: BatchHead) -> Result<RoundKeys, AbortReason> {
-        // Before the round is recorded: one far from the present has no keys, and must not keep
+    pub fn begin(&mut self, head: BatchHead) -> Result<Unrecorded, AbortReason> {
+        // Before the round counts as run: one far from the present has no keys, and must not keep
         // the rounds before it from running.
         let keys = self.keys.begin(head.round).ok_or(AbortReason::NoKeys)?;
         self.book.begin(head)?;
         if !self.config.last {
             self.turns.take(head.round);
         }
-        Ok(keys)
+        Ok(Unrecorded { round: head.round, keys })
     }
 
     /// A round is ready for the next hop. It leaves in its turn.
@@ -216,6 +239,12 @@ impl<L: RoundLog, A> Node<L, A> {
     /// Takes on no further round.
     pub fn drain(&mut self) {
         self.book.drain();
+    }
+
+    /// How many rounds have begun here and are not over.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        self.book.rounds()
     }
 
     /// What the hop goes by.

@@ -1,7 +1,6 @@
 //! What a hop takes on and what it refuses.
 
 use super::*;
-use crate::hop::guard::NotRecorded;
 use crate::mix::noise::Noise;
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
@@ -9,23 +8,14 @@ use talaria_wire::Hops;
 use talaria_wire::crypto::OnionSecret;
 use talaria_wire::onion::PeelContext;
 
-#[derive(Debug)]
-struct NoLog;
-
-impl RoundLog for NoLog {
-    fn record(&mut self, _: RoundNumber) -> Result<(), NotRecorded> {
-        Ok(())
-    }
-}
-
 const LIMITS: HopLimits = HopLimits { max_slots: 4, max_rounds: 2, patience_ms: 1000 };
 
 fn shape() -> RoundShape {
     RoundShape::new(Hops::new(1).unwrap(), 1).unwrap()
 }
 
-fn hop() -> Hop<NoLog> {
-    Hop::new(HopIndex(0), shape(), LIMITS, RoundGuard::new(Some(RoundNumber(9)), NoLog))
+fn hop() -> Hop {
+    Hop::new(HopIndex(0), shape(), LIMITS, RoundGuard::new(Some(RoundNumber(9))))
 }
 
 fn head(number: u64, batch: &Batch) -> BatchHead {

@@ -9,7 +9,7 @@ use chacha20::ChaCha20Rng;
 use rand::{RngExt, SeedableRng};
 use talaria_deaddrop::{Tally, exchange};
 use talaria_mixnet::hop::HopLimits;
-use talaria_mixnet::hop::guard::{NotRecorded, RoundGuard, RoundLog};
+use talaria_mixnet::hop::guard::{NotRecorded, Record, RoundGuard, RoundLog};
 use talaria_mixnet::hop::keys::{Carried, HopKeys};
 use talaria_mixnet::hop::node::{Duty, Node as HopMachine, NodeConfig};
 use talaria_mixnet::link::{BackWord, LinkMessage, OnwardWord};
@@ -34,6 +34,12 @@ use super::net::{Envelope, Event, Net, Node, Payload};
 #[derive(Clone, Debug, Default)]
 struct Disk(Rc<Cell<Option<RoundNumber>>>);
 
+impl Disk {
+    fn record(&self) -> Record<Self> {
+        Record::new(self.0.get(), self.clone())
+    }
+}
+
 impl RoundLog for Disk {
     fn record(&mut self, round: RoundNumber) -> Result<(), NotRecorded> {
         self.0.set(Some(round));
@@ -44,13 +50,14 @@ impl RoundLog for Disk {
 pub(super) struct HopNode {
     place: u8,
     identity: Arc<IdentitySecret>,
-    node: HopMachine<Disk, ()>,
+    node: HopMachine<()>,
     /// The keys of the hops after this one, in the last round that was begun.
     behind: Vec<OnionPublic>,
     /// What is to be announced to the server before, and what it has been told of that.
     announcements: Vec<EpochKeys>,
     carried: Carried,
     disk: Disk,
+    record: Record<Disk>,
     rng: ChaCha20Rng,
     /// Rounds that are worked on, and until when.
     working: BTreeMap<(UnixMillis, RoundNumber), Round<Mixed>>,
@@ -78,11 +85,12 @@ impl HopNode {
         let identity = Arc::new(own);
         Self {
             place,
-            node: machine(place, &identity, network, &disk),
+            node: machine(place, &identity, network, None),
             identity,
             behind: Vec::new(),
             announcements: Vec::new(),
             carried: Carried::default(),
+            record: disk.record(),
             disk,
             rng: ChaCha20Rng::seed_from_u64(seed),
             working: BTreeMap::new(),
@@ -101,7 +109,8 @@ impl HopNode {
 
     /// Only the record of rounds survives; keys are in memory.
     pub(super) fn restart(&mut self, network: &Network) {
-        self.node = machine(self.place, &self.identity, network, &self.disk);
+        self.node = machine(self.place, &self.identity, network, self.disk.0.get());
+        self.record = self.disk.record();
         self.working.clear();
         self.announcements.clear();
         self.carried = Carried::default();
@@ -163,10 +172,11 @@ impl HopNode {
     }
 
     fn take_on(&mut self, now: UnixMillis, number: RoundNumber, batch: Batch, net: &mut Net) {
-        let keys = match self.node.begin(BatchHead::of(number, &batch)) {
-            Ok(keys) => keys,
+        let unrecorded = match self.node.begin(BatchHead::of(number, &batch)) {
+            Ok(unrecorded) => unrecorded,
             Err(reason) => return self.abort(now, number, reason, net),
         };
+        let keys = unrecorded.record(&mut self.record).expect("a played disk does not fail");
         self.behind = keys.behind;
         *self.runs.entry(number).or_default() += 1;
         let noise = self.make_noise(number, batch.len());
@@ -306,8 +316,8 @@ fn machine(
     place: u8,
     identity: &Arc<IdentitySecret>,
     network: &Network,
-    disk: &Disk,
-) -> HopMachine<Disk, ()> {
+    last: Option<RoundNumber>,
+) -> HopMachine<()> {
     let schedule = ScheduleConfig::for_period(network.period_ms);
     let limits = HopLimits {
         max_slots: 10_000,
@@ -318,6 +328,6 @@ fn machine(
     HopMachine::new(
         NodeConfig::of(network, place, limits),
         HopKeys::new(identity.clone(), network, place),
-        RoundGuard::new(disk.0.get(), disk.clone()),
+        RoundGuard::new(last),
     )
 }

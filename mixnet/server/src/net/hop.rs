@@ -26,7 +26,7 @@ use super::shutdown::Shutdown;
 use crate::files::rounds::RoundFile;
 use arrival::Buffers;
 use serving::{MAX_LINKS, accept};
-use shell::{Means, Shell, system_seeded};
+use shell::{Means, RoundRecord, Shell, system_seeded};
 use talaria_mixnet::hop::guard::RoundGuard;
 use talaria_mixnet::hop::keys::HopKeys;
 use talaria_mixnet::hop::node::{Node, NodeConfig};
@@ -67,9 +67,10 @@ pub async fn run(config: HopConfig, listener: TcpListener, reports: Reports, shu
     let pieces = MAX_LINKS + PIECES_PER_THREAD * pool.current_num_threads();
     let buffers = Buffers::new(pieces, node.shape.onion_len_at(node.place));
     let (last, log) = rounds;
-    let node = Node::new(node, keys, RoundGuard::new(last, log));
+    let record = RoundRecord::new(last, Box::new(log));
+    let node = Node::new(node, keys, RoundGuard::new(last));
     let means = Means { silence, noise, pool, buffers, onward, reports };
-    let shell = Arc::new(Shell::new(node, means));
+    let shell = Arc::new(Shell::new(node, record, means));
     // Nothing can begin without keys.
     shell.tell(|node, now| node.handle_timeout(now, &mut system_seeded()));
     info!(hop = %shell.config.place, "hop ready");

@@ -14,12 +14,12 @@ use super::*;
 use crate::hop::guard::NotRecorded;
 use crate::mix::noise::Noise;
 
-#[derive(Debug)]
-struct NoLog;
+/// A disk that works, or not.
+struct Log(bool);
 
-impl RoundLog for NoLog {
+impl RoundLog for Log {
     fn record(&mut self, _: RoundNumber) -> Result<(), NotRecorded> {
-        Ok(())
+        if self.0 { Ok(()) } else { Err(NotRecorded) }
     }
 }
 
@@ -58,14 +58,14 @@ fn rng() -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(3)
 }
 
-fn node(place: u8) -> Node<NoLog, char> {
+fn node(place: u8) -> Node<char> {
     let (network, place) = (network(), HopIndex(place));
     let keys = HopKeys::new(Arc::new(identity(place.0 + 1)), &network, place);
-    Node::new(NodeConfig::of(&network, place, LIMITS), keys, RoundGuard::new(None, NoLog))
+    Node::new(NodeConfig::of(&network, place, LIMITS), keys, RoundGuard::new(None))
 }
 
 /// What the node wants done, in words.
-fn duties(node: &mut Node<NoLog, char>) -> Vec<String> {
+fn duties(node: &mut Node<char>) -> Vec<String> {
     std::iter::from_fn(|| node.poll_duty())
         .map(|duty| match duty {
             Duty::Depart(round, onions) => format!("depart {round}: {}", onions.len()),
@@ -77,7 +77,7 @@ fn duties(node: &mut Node<NoLog, char>) -> Vec<String> {
 }
 
 /// The first of the two hops, which knows all keys.
-fn ready() -> Node<NoLog, char> {
+fn ready() -> Node<char> {
     let (mut first, mut last) = (node(0), node(1));
     for node in [&mut last, &mut first] {
         node.handle_timeout(START, &mut rng());
@@ -106,6 +106,22 @@ fn mixed(round: u64) -> Round<Mixed> {
 
 fn replies() -> Batch {
     Batch::zeroed(network().shape().reply_len_at(HopIndex(1)), 0)
+}
+
+/// A round whose record fails is over, for good, and does not hold up the next one.
+#[test]
+fn a_round_is_worked_on_when_it_is_recorded() {
+    let mut first = ready();
+    let lost = first.begin(head(501)).unwrap();
+    let next = first.begin(head(502)).unwrap();
+    assert!(next.record(&mut Record::new(None, Log(true))).is_ok());
+    first.mixed(START, mixed(502));
+    assert_eq!(duties(&mut first), Vec::<String>::new(), "the round before has its turn first");
+    let reason = lost.record(&mut Record::new(None, Log(false))).unwrap_err();
+    assert_eq!(reason, AbortReason::NotRecorded);
+    first.end(START, RoundNumber(501), Err(reason));
+    assert_eq!(duties(&mut first), ["abort 501: NotRecorded", "depart 502: 0"]);
+    assert_eq!(first.begin(head(501)).unwrap_err(), AbortReason::AlreadyRun);
 }
 
 #[test]
@@ -145,7 +161,7 @@ fn keys_are_announced_once_all_from_here_on_are_known_and_again_when_they_change
 fn rounds_leave_in_the_order_in_which_they_came() {
     let mut node = ready();
     for round in [501, 502, 503] {
-        node.begin(head(round)).unwrap();
+        let _ = node.begin(head(round)).unwrap();
     }
     node.mixed(START, mixed(503));
     node.mixed(START, mixed(502));
@@ -163,7 +179,7 @@ fn rounds_leave_in_the_order_in_which_they_came() {
 fn a_round_that_fails_lets_those_behind_it_go_but_not_past_those_before_it() {
     let mut node = ready();
     for round in [501, 502, 503] {
-        node.begin(head(round)).unwrap();
+        let _ = node.begin(head(round)).unwrap();
     }
     node.mixed(START, mixed(503));
     node.end(START, RoundNumber(502), Err(AbortReason::BadBatch));
@@ -184,7 +200,7 @@ fn the_last_hop_ends_its_rounds_in_any_order() {
     let shape = network().shape();
     for round in [501, 502] {
         let head = BatchHead::new(RoundNumber(round), 0, shape.onion_len_at(HopIndex(1)));
-        node.begin(head).unwrap();
+        let _ = node.begin(head).unwrap();
     }
     let (_, away) = mixed(502).forward();
     let unmixed = away.returned(replies()).map_err(|_| AbortReason::WrongCount);
@@ -196,7 +212,7 @@ fn the_last_hop_ends_its_rounds_in_any_order() {
 #[test]
 fn a_probe_is_told_the_last_round_and_later_reports_go_to_whoever_asked() {
     let mut node = ready();
-    node.begin(head(501)).unwrap();
+    let _ = node.begin(head(501)).unwrap();
     let program = || ProgramVersion::try_from("0.1.0".to_owned()).unwrap();
     let at = Duration::from_millis;
     let own = node.probed(at(0), (7, 'a'), LinkState::Up, program()).unwrap();
@@ -240,7 +256,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self, node: &mut Node<NoLog, char>) -> Result<(), TestCaseError> {
+    fn look(&mut self, node: &mut Node<char>) -> Result<(), TestCaseError> {
         while let Some(duty) = node.poll_duty() {
             match duty {
                 Duty::Depart(round, _) => {

@@ -16,19 +16,21 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::answers::{Answers, Pending};
 use super::arrival::Buffers;
-use crate::files::rounds::RoundFile;
 use crate::net::clock::Clock;
 use crate::net::link::Onward;
 use crate::net::report::Reports;
+use talaria_mixnet::hop::guard::{Record, RoundLog};
 use talaria_mixnet::hop::keys::RoundKeys;
-use talaria_mixnet::hop::node::{Duty, Node, NodeConfig};
+use talaria_mixnet::hop::node::{Duty, Node, NodeConfig, Unrecorded};
 use talaria_mixnet::mix::noise::NoiseSource;
 use talaria_mixnet::round::{Round, Unmixed};
 
 /// How a round ended for the rest of the chain.
 pub(super) type Outcome = Result<Round<Unmixed>, AbortReason>;
 /// A hop with sockets; whoever asks it how it is is answered on their link.
-pub(super) type HopNode = Node<RoundFile, Answers>;
+pub(super) type HopNode = Node<Answers>;
+/// Where it is recorded which rounds have run.
+pub(super) type RoundRecord = Record<Box<dyn RoundLog + Send>>;
 
 /// What the tasks of a hop share.
 pub(super) struct Shell {
@@ -45,7 +47,10 @@ pub(super) struct Shell {
     pub(super) pending: Arc<Pending>,
     /// What the times of probes are counted from.
     pub(super) started: Instant,
+    /// Held for moments only, by async tasks too.
     book: Mutex<Book>,
+    /// Held as long as the disk takes, and never with the book: by threads that may block.
+    record: Mutex<RoundRecord>,
     /// There may be another deadline.
     rescheduled: Notify,
 }
@@ -76,7 +81,7 @@ pub(super) struct Begun {
 
 impl Shell {
     /// A hop that has made its first keys.
-    pub(super) fn new(node: HopNode, means: Means) -> Self {
+    pub(super) fn new(node: HopNode, record: RoundRecord, means: Means) -> Self {
         let Means { silence, noise, pool, buffers, onward, reports } = means;
         Self {
             config: *node.config(),
@@ -91,6 +96,7 @@ impl Shell {
             pending: Arc::default(),
             started: Instant::now(),
             book: Mutex::new(Book { node, waiters: BTreeMap::new() }),
+            record: Mutex::new(record),
             rescheduled: Notify::new(),
         }
     }
@@ -106,16 +112,29 @@ impl Shell {
         answer
     }
 
-    /// Begins a round, which its record on the disk may hold up.
-    pub(super) fn begin(
+    /// Takes a round on, which is to be recorded then.
+    pub(super) fn reserve(
         self: &Arc<Self>,
         head: BatchHead,
-    ) -> Result<(RoundKeys, Begun), AbortReason> {
+    ) -> Result<(Unrecorded, Begun), AbortReason> {
         let mut book = self.book();
-        let keys = book.node.begin(head)?;
+        let unrecorded = book.node.begin(head)?;
         let (waiter, over) = oneshot::channel();
         book.waiters.insert(head.round, waiter);
-        Ok((keys, Begun { over, round: head.round, shell: self.clone() }))
+        Ok((unrecorded, Begun { over, round: head.round, shell: self.clone() }))
+    }
+
+    /// Records a round, which takes as long as the disk does; nobody else is held up.
+    pub(super) fn record(&self, unrecorded: Unrecorded) -> Result<RoundKeys, AbortReason> {
+        // Of a write that panicked nothing was taken for durable.
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        unrecorded.record(&mut record)
+    }
+
+    /// Whether nobody holds the node.
+    #[cfg(test)]
+    pub(super) fn is_free(&self) -> bool {
+        self.book.try_lock().is_ok()
     }
 
     /// When the node has something to do by itself.

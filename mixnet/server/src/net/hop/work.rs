@@ -27,14 +27,18 @@ const SEALED_AT_ONCE: usize = 2048;
 /// Parts of that size which may wait to be written.
 const SEALED_AHEAD: usize = 2;
 
-/// Decides whether to take a round on, and records it if so.
+/// Decides whether to take a round on, and records it if so. A refusal waits for nothing.
 pub(super) async fn begin(
     shell: &Arc<Shell>,
     head: BatchHead,
 ) -> Result<(RoundKeys, Begun), AbortReason> {
+    let (unrecorded, begun) = shell.reserve(head)?;
     let here = shell.clone();
     // The record goes to the disk: not on an async thread.
-    spawn_blocking(move || here.begin(head)).await.unwrap_or(Err(AbortReason::NotRecorded))
+    let recording = spawn_blocking(move || here.record(unrecorded));
+    // If that fails the round is over with `begun`.
+    let keys = recording.await.unwrap_or(Err(AbortReason::NotRecorded))?;
+    Ok((keys, begun))
 }
 
 /// What there is to report of a round before anything was done.
