@@ -66,6 +66,7 @@ fn service_config() -> ServiceConfig {
         limits: IdentityLimits {
             registrations_per_hour: most,
             requests_per_minute: most,
+            pages_per_minute: most,
             ..IdentityLimits::default()
         },
     }

@@ -49,6 +49,8 @@ pub struct IdentityLimits {
     pub registrations_per_hour: NonZeroU32,
     /// Requests that one address may make in a minute, those for the directory not counted.
     pub requests_per_minute: NonZeroU32,
+    /// Pages of the directory that one address may ask for in a minute.
+    pub pages_per_minute: NonZeroU32,
     /// Entries that one name may add to the directory in a day.
     pub changes_per_day: NonZeroU32,
 }
@@ -63,6 +65,7 @@ impl Default for IdentityLimits {
             max_requests: 10_000,
             registrations_per_hour: number(240),
             requests_per_minute: number(600),
+            pages_per_minute: number(6000),
             changes_per_day: number(24),
         }
     }
@@ -88,14 +91,86 @@ impl From<IpAddr> for Origin {
     }
 }
 
+impl Origin {
+    /// The site that it is part of, if it is one of many that somebody may have.
+    fn site(self) -> Option<Site> {
+        let [a, b, c, d, e, f, ..] = self.0;
+        (self.0[..4] != [0; 4]).then_some(Site([a, b, c, d, e, f]))
+    }
+}
+
+/// An IPv6 network of 48 bits: what a customer of a provider gets, 65,536 origins at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Site([u8; 6]);
+
+/// How many addresses' worth a site may ask for: there may be several people in it.
+const SITE_WORTH: NonZeroU32 = NonZeroU32::new(8).expect("it is not zero");
+
+/// Tries of passwords from one site.
+const SITE_GROWTH: Growth =
+    Growth { free: ADDRESS_GROWTH.free * SITE_WORTH.get(), ..ADDRESS_GROWTH };
+
+/// Token buckets of origins, and of the sites that they are part of.
+#[derive(Debug)]
+struct Buckets {
+    origins: DefaultKeyedRateLimiter<Origin>,
+    sites: DefaultKeyedRateLimiter<Site>,
+}
+
+impl Buckets {
+    fn new(quota: fn(NonZeroU32) -> Quota, each: NonZeroU32) -> Self {
+        let sites = quota(each.saturating_mul(SITE_WORTH));
+        Self { origins: RateLimiter::dashmap(quota(each)), sites: RateLimiter::dashmap(sites) }
+    }
+
+    fn take(&self, origin: Origin) -> Result<(), Refusal> {
+        within(&self.origins, &origin)?;
+        origin.site().map_or(Ok(()), |site| within(&self.sites, &site))
+    }
+
+    fn tidy(&self) {
+        self.origins.retain_recent();
+        self.sites.retain_recent();
+    }
+}
+
 /// Counts what is asked for.
 #[derive(Debug)]
 pub struct Gate {
     names: Mutex<Delays<UserName>>,
-    origins: Mutex<Delays<Origin>>,
-    registrations: DefaultKeyedRateLimiter<Origin>,
-    requests: DefaultKeyedRateLimiter<Origin>,
+    places: Mutex<Places>,
+    registrations: Buckets,
+    requests: Buckets,
+    pages: Buckets,
     changes: DefaultKeyedRateLimiter<UserName>,
+}
+
+/// From where passwords are tried.
+#[derive(Debug)]
+struct Places {
+    origins: Delays<Origin>,
+    sites: Delays<Site>,
+}
+
+impl Places {
+    fn check(&self, origin: Origin, now: UnixMillis) -> Result<(), u64> {
+        let site = origin.site().map_or(Ok(()), |site| self.sites.check(&site, now));
+        self.origins.check(&origin, now).and(site)
+    }
+
+    fn count(&mut self, origin: Origin, now: UnixMillis) {
+        self.origins.count(origin, now);
+        if let Some(site) = origin.site() {
+            self.sites.count(site, now);
+        }
+    }
+
+    fn refund(&mut self, origin: Origin) {
+        self.origins.refund(&origin);
+        if let Some(site) = origin.site() {
+            self.sites.refund(&site);
+        }
+    }
 }
 
 impl Gate {
@@ -107,9 +182,13 @@ impl Gate {
         let each = Quota::with_period(day / changes.get()).unwrap_or(Quota::per_second(changes));
         Self {
             names: Mutex::new(Delays::new(NAME_GROWTH)),
-            origins: Mutex::new(Delays::new(ADDRESS_GROWTH)),
-            registrations: RateLimiter::dashmap(Quota::per_hour(limits.registrations_per_hour)),
-            requests: RateLimiter::dashmap(Quota::per_minute(limits.requests_per_minute)),
+            places: Mutex::new(Places {
+                origins: Delays::new(ADDRESS_GROWTH),
+                sites: Delays::new(SITE_GROWTH),
+            }),
+            registrations: Buckets::new(Quota::per_hour, limits.registrations_per_hour),
+            requests: Buckets::new(Quota::per_minute, limits.requests_per_minute),
+            pages: Buckets::new(Quota::per_minute, limits.pages_per_minute),
             changes: RateLimiter::dashmap(each.allow_burst(changes)),
         }
     }
@@ -119,7 +198,16 @@ impl Gate {
     /// # Errors
     /// The refusal, if there were too many.
     pub fn request(&self, origin: Origin) -> Result<(), Refusal> {
-        within(&self.requests, &origin)
+        self.requests.take(origin)
+    }
+
+    /// Counts a request for a page of the directory: there are more of these, and each is a look
+    /// into the database.
+    ///
+    /// # Errors
+    /// The refusal, if there were too many.
+    pub fn page(&self, origin: Origin) -> Result<(), Refusal> {
+        self.pages.take(origin)
     }
 
     /// Counts the beginning of a registration. It is a try of the name's password too: the answer
@@ -133,7 +221,7 @@ impl Gate {
         origin: Origin,
         now: UnixMillis,
     ) -> Result<(), Refusal> {
-        within(&self.registrations, &origin)?;
+        self.registrations.take(origin)?;
         let mut names = lock(&self.names);
         names.check(name, now).map_err(too_many)?;
         names.count(name.clone(), now);
@@ -145,20 +233,20 @@ impl Gate {
     /// # Errors
     /// The refusal, if there were too many.
     pub fn login(&self, name: &UserName, origin: Origin, now: UnixMillis) -> Result<(), Refusal> {
-        let (mut names, mut origins) = (lock(&self.names), lock(&self.origins));
-        let waits = [names.check(name, now), origins.check(&origin, now)];
+        let (mut names, mut places) = (lock(&self.names), lock(&self.places));
+        let waits = [names.check(name, now), places.check(origin, now)];
         if let Some(left) = waits.into_iter().filter_map(Result::err).max() {
             return Err(too_many(left));
         }
         names.count(name.clone(), now);
-        origins.count(origin, now);
+        places.count(origin, now);
         Ok(())
     }
 
     /// The try was right.
     pub fn known(&self, name: &UserName, origin: Origin) {
         lock(&self.names).forgive(name);
-        lock(&self.origins).refund(&origin);
+        lock(&self.places).refund(origin);
     }
 
     /// Counts an entry in the directory.
@@ -171,8 +259,9 @@ impl Gate {
 
     /// Forgets whoever has not asked for anything in a while.
     pub fn tidy(&self) {
-        self.registrations.retain_recent();
-        self.requests.retain_recent();
+        self.registrations.tidy();
+        self.requests.tidy();
+        self.pages.tidy();
         self.changes.retain_recent();
     }
 }
@@ -241,6 +330,61 @@ mod tests {
             gate.login(&UserName::new(&format!("user{i}")).unwrap(), origin("192.0.2.1"), now)
         });
         assert_eq!(tries.filter(Result::is_ok).count(), 31);
+    }
+
+    /// The tries of names that are let through at one moment, each from another address.
+    fn tries_from(addresses: impl Iterator<Item = String>) -> usize {
+        let (gate, now) = (gate(), UnixMillis(1_000_000));
+        let tries = addresses.enumerate().map(|(i, address)| {
+            gate.login(&UserName::new(&format!("user{i}")).unwrap(), origin(&address), now)
+        });
+        tries.filter(Result::is_ok).count()
+    }
+
+    #[test]
+    fn many_addresses_of_one_network_try_no_more_than_a_few() {
+        // A /64 counts as one address of IPv4, in whichever way that is written.
+        assert_eq!(tries_from((0..400).map(|i| format!("2001:db8::{i:x}"))), 31);
+        assert_eq!(tries_from((0..400).map(|i| format!("2001:db8::{i:x}:0:0:1"))), 31);
+        let mixed = (0..400).map(|i| ["192.0.2.1", "::ffff:192.0.2.1"][i % 2].to_owned());
+        assert_eq!(tries_from(mixed), 31);
+        // A /48 counts as eight, however it is cut up; what is outside counts for itself.
+        assert_eq!(tries_from((0..4000).map(|i| format!("2001:db8:1:{i:x}::1"))), 241);
+        assert_eq!(tries_from((0..400).map(|i| format!("2001:db8:{i:x}::1"))), 400);
+        // IPv4 has no sites.
+        assert_eq!(tries_from((0..400).map(|i| format!("192.0.{}.{}", i / 200, i % 200))), 400);
+    }
+
+    #[test]
+    fn who_is_right_pays_nothing_for_their_network() {
+        let (gate, now) = (gate(), UnixMillis(1_000_000));
+        for i in 0..1000 {
+            let name = UserName::new(&format!("user{i}")).unwrap();
+            let origin = origin(&format!("2001:db8:1:{i:x}::1"));
+            gate.login(&name, origin, now).unwrap();
+            gate.known(&name, origin);
+        }
+    }
+
+    #[test]
+    fn a_site_has_rates_too() {
+        let limits = IdentityLimits {
+            registrations_per_hour: NonZeroU32::MIN,
+            requests_per_minute: NonZeroU32::MIN,
+            pages_per_minute: NonZeroU32::MIN,
+            ..IdentityLimits::default()
+        };
+        let gate = Gate::new(&limits);
+        let origins = || (0..100).map(|i| origin(&format!("2001:db8:1:{i:x}::1")));
+        assert_eq!(origins().filter(|origin| gate.request(*origin).is_ok()).count(), 8);
+        assert_eq!(origins().filter(|origin| gate.page(*origin).is_ok()).count(), 8);
+        let now = UnixMillis(1_000_000);
+        let registered = origins().enumerate().filter(|(i, origin)| {
+            let name = UserName::new(&format!("user{i}")).unwrap();
+            gate.registration(&name, *origin, now).is_ok()
+        });
+        assert_eq!(registered.count(), 8);
+        gate.tidy();
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod account;
 mod clock;
 mod directory;
 mod failure;
-mod last_page;
+mod last_pages;
 mod login;
 pub mod operator;
 mod register;
@@ -34,7 +34,7 @@ use super::store::{Append, Appended, Store, StoreError, Tip, User};
 
 use clock::Clocks;
 use failure::Failure;
-use last_page::LastPage;
+use last_pages::LastPages;
 pub use session::{Peer, Session};
 
 /// Bytes of a private key that is wrapped.
@@ -82,7 +82,7 @@ pub struct Service<S> {
     /// Held while the head is signed anew.
     signing: tokio::sync::Mutex<()>,
     clocks: Mutex<Clocks>,
-    last_page: LastPage,
+    last_pages: LastPages,
 }
 
 impl<S: Store> Service<S> {
@@ -104,7 +104,7 @@ impl<S: Store> Service<S> {
             head,
             signing: tokio::sync::Mutex::default(),
             clocks: Mutex::new(clocks),
-            last_page: LastPage::default(),
+            last_pages: LastPages::default(),
         })
     }
 
@@ -144,9 +144,11 @@ impl<S: Store> Service<S> {
         now: UnixMillis,
     ) -> Result<Response, Failure> {
         if let Request::Directory { since, wait_ms } = request {
+            self.gate.page(session.peer.origin)?;
             return self.directory(since, wait_ms, now).await;
         }
         if let Request::Follow { .. } = request {
+            self.gate.page(session.peer.origin)?;
             return self.follow(session, &request, now).await;
         }
         self.gate.request(session.peer.origin)?;

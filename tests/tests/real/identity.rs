@@ -41,7 +41,7 @@ impl Setting {
         let (_, section) = text.split_once("[identity]").unwrap();
         let (section, _) = section.split_once("#[identity.limits]").unwrap();
         let limits = "[identity.limits]\nmax_per_address = 5000\nregistrations_per_hour = 100000\n\
-            requests_per_minute = 100000\n";
+            requests_per_minute = 100000\npages_per_minute = 100000\n";
         let config = format!("network = \"network.toml\"\n[identity]{section}\n{limits}");
         fs::write(data.join("identity.toml"), config).unwrap();
         let network = read_network(&data.join("network.toml"), now()).unwrap();

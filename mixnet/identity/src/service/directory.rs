@@ -41,15 +41,7 @@ impl<S: Store> Service<S> {
         if missing > PAGE_MAX as u64 {
             return self.read_page(since, head).await;
         }
-        let mut last = self.last_page.0.lock().await;
-        if let Some((from, of, page)) = &*last
-            && (*from, *of) == (since, head)
-        {
-            return Ok(page.clone());
-        }
-        let page = self.read_page(since, head).await?;
-        *last = Some((since, head, page.clone()));
-        Ok(page)
+        self.last_pages.page(since, head, self.read_page(since, head)).await
     }
 
     /// With the head of exactly what it leads to: the newest one, or where a page does not get that

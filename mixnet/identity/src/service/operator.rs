@@ -185,7 +185,7 @@ impl<S: Store> Service<S> {
         self.store.note_signed(seconds(now)).await?;
         self.note_dated(seconds(now));
         let head = sign(&self.config, tip, seconds(now));
-        self.last_page.clear().await;
+        self.last_pages.clear();
         self.head.send_replace(head);
         Ok(tip.entries)
     }

@@ -363,6 +363,19 @@ async fn the_directory_comes_in_pages() {
 }
 
 #[tokio::test]
+async fn pages_are_counted_like_other_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("users.db")).await.unwrap();
+    let mut config = config(Registrations::Open);
+    config.limits.pages_per_minute = std::num::NonZeroU32::MIN;
+    let service = Arc::new(Service::new(store, config, NOW).await.unwrap());
+    let page = || Request::Directory { since: 0, wait_ms: 0 };
+    assert!(matches!(Direct::new(&service).ask(page()).await, Response::Page { .. }));
+    let answer = Direct::new(&service).ask(page()).await;
+    assert!(matches!(refused(&answer), Refusal::TooManyTries { wait_s: 1..=60 }));
+}
+
+#[tokio::test]
 async fn a_store_of_another_directory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.db");
