@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
-use rcgen::{CertificateParams, Issuer, KeyPair};
+use rcgen::{CertificateParams, Issuer};
 use talaria_identity::certificate::Authority;
 use talaria_identity::limits::IdentityLimits;
 use talaria_identity::service::{Peer, Registrations, Service, ServiceConfig, Session};
@@ -54,7 +54,7 @@ impl Cost {
 
 fn service_config() -> ServiceConfig {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let key = KeyPair::generate().expect("a key can be made");
+    let key = IdentitySecret::generate(&mut rng).into();
     let most = std::num::NonZeroU32::MAX;
     ServiceConfig {
         network: NETWORK,

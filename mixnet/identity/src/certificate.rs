@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm,
     date_time_ymd,
 };
-use talaria_wire::crypto::IdentityPublic;
+use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
 use talaria_wire::identity::UserName;
 use talaria_wire::identity::request::CSR_MAX;
 use thiserror::Error;
@@ -116,7 +116,46 @@ fn p256_key(info: &SubjectPublicKeyInfo<'_>) -> Option<IdentityPublic> {
 }
 
 /// The authority of the network.
-pub struct Authority(Issuer<'static, KeyPair>);
+pub struct Authority(Issuer<'static, AuthorityKey>);
+
+/// A P-256 key for `rcgen`, which gets to see no more of it than signatures: its own type of key keeps
+/// an encoding of it that is never wiped.
+pub struct AuthorityKey {
+    secret: IdentitySecret,
+    /// The public key, uncompressed.
+    point: Vec<u8>,
+}
+
+impl From<IdentitySecret> for AuthorityKey {
+    fn from(secret: IdentitySecret) -> Self {
+        let point = p256::Sec1Point::from(*secret.public().as_p256()).as_bytes().to_vec();
+        Self { secret, point }
+    }
+}
+
+impl std::fmt::Debug for AuthorityKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuthorityKey(…)")
+    }
+}
+
+impl PublicKeyData for AuthorityKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.point
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+impl rcgen::SigningKey for AuthorityKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signature = p256::ecdsa::Signature::from_slice(&self.secret.sign(message));
+        let signature = signature.map_err(|_| rcgen::Error::RemoteKeyError)?;
+        Ok(signature.to_der().as_bytes().to_vec())
+    }
+}
 
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -127,7 +166,7 @@ impl std::fmt::Debug for Authority {
 impl Authority {
     /// The authority with this certificate and key.
     #[must_use]
-    pub fn new(issuer: Issuer<'static, KeyPair>) -> Self {
+    pub fn new(issuer: Issuer<'static, AuthorityKey>) -> Self {
         Self(issuer)
     }
 

@@ -4,7 +4,7 @@ mod postgres;
 
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
-use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer};
 use talaria_fixtures::user::NETWORK;
 use talaria_opaque::ServerSecrets;
 use talaria_wire::crypto::IdentitySecret;
@@ -30,7 +30,7 @@ pub(crate) fn config(registrations: Registrations) -> ServiceConfig {
         network: NETWORK,
         head_key: IdentitySecret::generate(&mut rng),
         secrets: ServerSecrets::generate(&mut rng),
-        authority: Authority::new(Issuer::new(params, KeyPair::generate().unwrap())),
+        authority: Authority::new(Issuer::new(params, IdentitySecret::generate(&mut rng).into())),
         entry: *entry_key().public(),
         registrations,
         limits: IdentityLimits::default(),

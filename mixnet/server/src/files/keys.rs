@@ -1,16 +1,24 @@
 //! Key files: one secret each, readable by the owner only, written whole or not at all.
+//!
+//! What is read or made of a private key is wiped when it is not needed any more, its encodings
+//! too: no crate gets one that would keep a copy (`rcgen::KeyPair` does, and the PEM reader of
+//! `rustls-pki-types`). What remains are pages that the kernel has read a file into.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding, SecretDocument};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyUsagePurpose,
 };
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+};
+use talaria_identity::certificate::AuthorityKey;
 use talaria_opaque::ServerSecrets;
 use talaria_wire::crypto::IdentitySecret;
 use thiserror::Error;
@@ -107,13 +115,15 @@ pub fn authority(key_path: &Path, certificate_path: &Path) -> Result<(), KeyErro
     if key_path.exists() && certificate_path.exists() {
         return Ok(());
     }
-    let key = KeyPair::generate()?;
+    let secret = IdentitySecret::generate(&mut rand::rng());
+    let pem = to_pem(&secret, key_path)?;
+    let key = AuthorityKey::from(secret);
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "Talaria network");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     let certificate = params.self_signed(&key)?;
-    write_file(key_path, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+    write_file(key_path, pem.as_bytes())?;
     write_file(certificate_path, certificate.pem().as_bytes())
 }
 
@@ -155,24 +165,40 @@ fn server_certificate(
         return Ok(());
     }
     let authority = read_authority(paths.authority_key, paths.authority)?;
-    let key = KeyPair::generate()?;
+    let secret = IdentitySecret::generate(&mut rand::rng());
+    let pem = to_pem(&secret, paths.server_key)?;
+    let key = AuthorityKey::from(secret);
     let mut params = CertificateParams::new(vec![name.to_owned()])?;
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let certificate = params.signed_by(&key, &authority)?;
-    write_file(paths.server_key, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+    write_file(paths.server_key, pem.as_bytes())?;
     write_file(paths.server, certificate.pem().as_bytes())
 }
 
-/// The authority, to sign certificates with.
+/// A private key as its file has it: PKCS#8 (RFC 5208) in PEM.
+fn to_pem(secret: &IdentitySecret, path: &Path) -> Result<Zeroizing<String>, KeyError> {
+    let pem = secret.as_p256().to_pkcs8_pem(LineEnding::LF);
+    pem.map_err(|_| KeyError::Malformed(path.to_owned()))
+}
+
+/// A P-256 key from a file of [`to_pem`].
+fn read_p256(path: &Path) -> Result<IdentitySecret, KeyError> {
+    let malformed = || KeyError::Malformed(path.to_owned());
+    let secret = p256::SecretKey::from_pkcs8_pem(&read_private(path)?).map_err(|_| malformed())?;
+    let scalar: Zeroizing<[u8; 32]> = Zeroizing::new(secret.to_bytes().into());
+    IdentitySecret::from_bytes(&scalar).map_err(|_| malformed())
+}
+
+/// The authority, to sign certificates with. Its key is one of P-256.
 ///
 /// # Errors
 /// [`KeyError`] if one of the files cannot be used.
 pub fn read_authority(
     key: &Path,
     certificate: &Path,
-) -> Result<Issuer<'static, KeyPair>, KeyError> {
-    let key = KeyPair::from_pem(&read_private(key)?)?;
+) -> Result<Issuer<'static, AuthorityKey>, KeyError> {
+    let key = AuthorityKey::from(read_p256(key)?);
     let pem = fs::read_to_string(certificate).map_err(|error| KeyError::Io {
         what: "read",
         path: certificate.to_owned(),
@@ -218,18 +244,31 @@ pub fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, KeyError
     CertificateDer::from_pem_slice(&pem).map_err(|_| KeyError::Malformed(path.to_owned()))
 }
 
-/// A TLS key and its certificate.
+/// A TLS key and its certificate. The key is wiped when it is dropped.
 ///
 /// # Errors
 /// [`KeyError`] if one of the files cannot be used.
 pub fn read_tls(
     certificate: &Path,
     key: &Path,
-) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), KeyError> {
+) -> Result<(CertificateDer<'static>, Zeroizing<PrivateKeyDer<'static>>), KeyError> {
     let parsed = read_certificate(certificate)?;
-    let secret = PrivateKeyDer::from_pem_slice(read_private(key)?.as_bytes())
-        .map_err(|_| KeyError::Malformed(key.to_owned()))?;
-    Ok((parsed, secret))
+    let secret = parse_tls_key(&read_private(key)?);
+    Ok((parsed, secret.ok_or_else(|| KeyError::Malformed(key.to_owned()))?))
+}
+
+fn parse_tls_key(pem: &str) -> Option<Zeroizing<PrivateKeyDer<'static>>> {
+    let (label, document) = SecretDocument::from_pem(pem.trim()).ok()?;
+    let der = document.as_bytes().to_vec();
+    Some(Zeroizing::new(match label {
+        "PRIVATE KEY" => PrivatePkcs8KeyDer::from(der).into(),
+        "EC PRIVATE KEY" => PrivateSec1KeyDer::from(der).into(),
+        "RSA PRIVATE KEY" => PrivatePkcs1KeyDer::from(der).into(),
+        _ => {
+            drop(Zeroizing::new(der));
+            return None;
+        }
+    }))
 }
 
 #[cfg(test)]
@@ -245,6 +284,30 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(read_identity(&path), Err(KeyError::Exposed(_))));
+    }
+
+    #[test]
+    fn an_authority_is_made_once_and_signs_for_servers() {
+        let folder = tempfile::tempdir().unwrap();
+        let [authority_key, certificate, server_key, server] =
+            ["ca.key", "ca.pem", "tls.key", "tls.pem"].map(|name| folder.path().join(name));
+        authority(&authority_key, &certificate).unwrap();
+        let made = fs::read(&authority_key).unwrap();
+        authority(&authority_key, &certificate).unwrap();
+        assert_eq!(fs::read(&authority_key).unwrap(), made);
+        let paths = CertificatePaths {
+            authority_key: &authority_key,
+            authority: &certificate,
+            server_key: &server_key,
+            server: &server,
+        };
+        identity_certificate(&paths).unwrap();
+        let (own, secret) = read_tls(&server, &server_key).unwrap();
+        crate::net::tls::identity_config(own.clone(), &secret).unwrap();
+        let (_, other) = read_tls(&server, &authority_key).unwrap();
+        assert!(crate::net::tls::identity_config(own, &other).is_err(), "a key of another one");
+        write_file(&server_key, b"-----BEGIN PRIVATE KEY-----\nAAAA\n").unwrap();
+        assert!(matches!(read_tls(&server, &server_key), Err(KeyError::Malformed(_))));
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! TLS 1.3 for both kinds of connection, hybrid post-quantum key exchange first.
+//! TLS 1.3 for both kinds of connection, with one key exchange: X25519MLKEM768. Both ends are programs
+//! of ours, so there is nobody who could not do it, and nothing to talk them down to: what is recorded
+//! today stays closed when X25519 does not.
 //!
 //! Clients know the entry and the identity service by certificates under the network's own
 //! authority, and show the entry one of theirs. Servers know each
@@ -16,11 +18,11 @@ use rustls::pki_types::{
 };
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
-    RootCertStore, ServerConfig, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
+    InconsistentKeys, OtherError, RootCertStore, ServerConfig, SignatureScheme,
 };
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
 use talaria_wire::tls_names::{ALPN_CLIENT, ALPN_LINK, IDENTITY_NAME, LINK_NAME};
@@ -34,7 +36,7 @@ use thiserror::Error;
 /// cannot be an authority.
 pub fn entry_config(
     certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
+    key: &PrivateKeyDer<'_>,
     ca: CertificateDer<'static>,
 ) -> Result<ServerConfig, Error> {
     let clients = WebPkiClientVerifier::builder_with_provider(roots(ca)?, provider())
@@ -43,7 +45,7 @@ pub fn entry_config(
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(clients)
-        .with_single_cert(vec![certificate], key)?;
+        .with_cert_resolver(Arc::new(certified(certificate, key)?));
     config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
     without_resumption(&mut config);
     Ok(config)
@@ -74,12 +76,12 @@ pub fn identity_name() -> ServerName<'static> {
 /// If key and certificate do not belong together or are of a kind that is not supported.
 pub fn identity_config(
     certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
+    key: &PrivateKeyDer<'_>,
 ) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
+        .with_cert_resolver(Arc::new(certified(certificate, key)?));
     without_resumption(&mut config);
     Ok(config)
 }
@@ -141,13 +143,28 @@ fn without_resumption(config: &mut ServerConfig) {
 }
 
 pub(super) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+    let kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
+    Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
+}
+
+/// A certificate and its key. What parses the key takes it by reference: a builder that is given it
+/// would drop the bytes without wiping them. Its own copy aws-lc wipes when it frees it.
+fn certified(
+    certificate: CertificateDer<'static>,
+    key: &PrivateKeyDer<'_>,
+) -> Result<SingleCertAndKey, Error> {
+    let certified = CertifiedKey::new(vec![certificate], aws_lc_rs::sign::any_supported_type(key)?);
+    match certified.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified.into()),
+        Err(error) => Err(error),
+    }
 }
 
 fn raw_key(own: &IdentitySecret) -> Result<Arc<CertifiedKey>, Error> {
     let der = own.as_p256().to_pkcs8_der().map_err(|_| bad_key())?;
-    let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der.as_bytes().to_vec()));
-    let key = provider().key_provider.load_private_key(der)?;
+    // The document is wiped, and nobody copies it.
+    let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der.as_bytes()));
+    let key = aws_lc_rs::sign::any_supported_type(&der)?;
     let public = CertificateDer::from(spki(own.public())?);
     Ok(Arc::new(CertifiedKey::new(vec![public], key)))
 }
@@ -306,6 +323,68 @@ mod tests {
         assert_eq!(group, NamedGroup::X25519MLKEM768);
         assert_eq!(session.alpn_protocol(), Some(ALPN_LINK));
         near.is_ok()
+    }
+
+    /// Who can only do X25519 comes together with nobody, whichever side it is on.
+    #[tokio::test]
+    async fn nobody_is_talked_down_to_a_key_exchange_that_is_not_hybrid() {
+        let (server, client) = (key(), key());
+        let ca = rcgen::CertificateParams::new([IDENTITY_NAME.to_owned()]).unwrap();
+        let own = rcgen::KeyPair::generate().unwrap();
+        let certificate = ca.self_signed(&own).unwrap().der().clone();
+        let secret = PrivateKeyDer::try_from(own.serialize_der()).unwrap();
+        let servers = || {
+            [
+                link_server_config(&server, *client.public()).unwrap(),
+                identity_config(certificate.clone(), &secret).unwrap(),
+                entry_config(certificate.clone(), &secret, certificate.clone()).unwrap(),
+            ]
+        };
+        let clients = || {
+            [
+                link_client_config(&client, *server.public()).unwrap(),
+                identity_client_config(certificate.clone()).unwrap(),
+                link_client_config(&client, *server.public()).unwrap(),
+            ]
+        };
+        let kx_groups = vec![aws_lc_rs::kx_group::X25519, aws_lc_rs::kx_group::SECP256R1];
+        let weak = Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() });
+        for (listening, connecting) in servers().into_iter().zip(clients()) {
+            for config in [listening.crypto_provider(), connecting.crypto_provider()] {
+                let groups: Vec<_> = config.kx_groups.iter().map(|group| group.name()).collect();
+                assert_eq!(groups, [NamedGroup::X25519MLKEM768]);
+            }
+        }
+        // A client of the one kind and a server of the other, which else would come together.
+        let mut weak_client = ClientConfig::builder_with_provider(weak.clone())
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_root_certificates(roots(certificate.clone()).unwrap())
+            .with_no_client_auth();
+        weak_client.alpn_protocols = vec![ALPN_LINK.to_vec(), ALPN_CLIENT.to_vec()];
+        for listening in servers() {
+            let error = refusal_by_server(listening, weak_client.clone()).await;
+            assert!(error.contains("NoKxGroupsInCommon"), "{error}");
+        }
+        let weak_server = ServerConfig::builder_with_provider(weak)
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(certified(certificate.clone(), &secret).unwrap()));
+        for connecting in clients() {
+            let error = refusal_by_server(weak_server.clone(), connecting).await;
+            assert!(error.contains("NoKxGroupsInCommon"), "{error}");
+        }
+    }
+
+    /// Why a server does not take a client.
+    async fn refusal_by_server(server: ServerConfig, client: ClientConfig) -> String {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let connect = TlsConnector::from(Arc::new(client)).connect(identity_name(), near);
+        let accept = TlsAcceptor::from(Arc::new(server)).accept(far);
+        let (near, far) = tokio::join!(connect, accept);
+        assert!(near.is_err());
+        format!("{:?}", far.err().expect("it has no such key exchange"))
     }
 
     #[tokio::test]

@@ -38,7 +38,7 @@ pub(super) fn entry_role(
         },
         network: network.version(),
         keys: ChainKeys::new(network, HopIndex(0)),
-        tls: Arc::new(tls::entry_config(certificate, key, ca.clone())?),
+        tls: Arc::new(tls::entry_config(certificate, &key, ca.clone())?),
         identity: FollowerConfig {
             address: network.identity.address.clone(),
             tls: Arc::new(tls::identity_client_config(ca)?),

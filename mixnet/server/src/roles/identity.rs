@@ -35,7 +35,7 @@ pub(super) fn identity_role(
         registrations: section.registrations,
         limits: section.limits,
     };
-    let tls = Arc::new(tls::identity_config(certificate, key)?);
+    let tls = Arc::new(tls::identity_config(certificate, &key)?);
     let (database, control) = (section.database, section.control);
     Ok(IdentityNodeConfig { service, database, tls, control })
 }

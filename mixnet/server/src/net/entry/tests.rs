@@ -252,7 +252,7 @@ impl World {
             network: network.version(),
             keys: ChainKeys::new(network, HopIndex(0)),
             tls: Arc::new(
-                super::super::tls::entry_config(own.der.clone(), own.key_der(), ca.clone())
+                super::super::tls::entry_config(own.der.clone(), &own.key_der(), ca.clone())
                     .unwrap(),
             ),
             identity: FollowerConfig {

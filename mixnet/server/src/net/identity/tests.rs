@@ -51,7 +51,7 @@ impl Running {
         let node = IdentityNode::open(IdentityNodeConfig {
             service,
             database: Database::File(folder.path().join("users.db")),
-            tls: Arc::new(identity_config(certificate.clone(), secret).unwrap()),
+            tls: Arc::new(identity_config(certificate.clone(), &secret).unwrap()),
             control: folder.path().join("control.sock"),
         });
         let node = node.await.unwrap();
@@ -439,7 +439,7 @@ fn config(registrations: Registrations) -> ServiceConfig {
         network: NETWORK,
         head_key: IdentitySecret::generate(&mut rng),
         secrets: ServerSecrets::generate(&mut rng),
-        authority: Authority::new(Issuer::new(params, KeyPair::generate().unwrap())),
+        authority: Authority::new(Issuer::new(params, IdentitySecret::generate(&mut rng).into())),
         entry: *IdentitySecret::from_bytes(&[1; 32]).unwrap().public(),
         registrations,
         limits: IdentityLimits::default(),

@@ -53,7 +53,7 @@ impl Ends {
         self.clients += 1;
         let own = self.authority.certify(ENTRY_NAME, ExtendedKeyUsagePurpose::ServerAuth);
         let ca = self.authority.der.clone();
-        let tls = super::super::super::tls::entry_config(own.der.clone(), own.key_der(), ca);
+        let tls = super::super::super::tls::entry_config(own.der.clone(), &own.key_der(), ca);
         let acceptor = TlsAcceptor::from(Arc::new(tls.unwrap()));
         let connector = self.authority.connector(Some(&self.authority.user("anna")));
         let [server, client] = [TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap()];
