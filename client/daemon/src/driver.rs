@@ -23,7 +23,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use crate::blocking::Shelf;
-use crate::clock::now;
+use crate::clock::{now, reached};
 use crate::net::backoff::Backoff;
 use crate::net::connection::ConnectionError;
 use crate::net::identity::{Page, ServiceError};
@@ -428,7 +428,7 @@ async fn written(committing: &mut Option<Committing>) -> Result<(), HomeError> {
 
 async fn sleep_until(deadline: Option<UnixMillis>) {
     match deadline {
-        Some(deadline) => sleep(Duration::from_millis(deadline.since(now()))).await,
+        Some(deadline) => reached(deadline).await,
         None => std::future::pending().await,
     }
 }

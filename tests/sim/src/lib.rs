@@ -240,6 +240,12 @@ impl World {
         self.now = end;
     }
 
+    /// Every machine is suspended for `ms` milliseconds: nobody does anything, and what was on its way
+    /// arrives when all wake up.
+    pub fn suspend(&mut self, ms: u64) {
+        self.now = self.now.plus(ms);
+    }
+
     /// Lets time pass until `done` or until `limit_ms` have passed; says whether it was done.
     pub fn run_until(&mut self, limit_ms: u64, done: impl Fn(&Self) -> bool) -> bool {
         let end = self.now.plus(limit_ms);
@@ -340,7 +346,8 @@ impl World {
         let timers = self.entry.poll_timeout().into_iter().chain(hops).chain(clients).min();
         // A deadline that has passed is due now.
         let timers = timers.map(|at| at.max(self.now));
-        self.net.next_time().into_iter().chain(timers).min()
+        let arrivals = self.net.next_time().map(|at| at.max(self.now));
+        arrivals.into_iter().chain(timers).min()
     }
 
     fn step(&mut self) {

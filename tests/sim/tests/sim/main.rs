@@ -11,5 +11,6 @@ mod order;
 mod privacy_budget;
 mod restarts;
 mod rogue_clients;
+mod suspended;
 mod talk;
 mod versions;

@@ -60,7 +60,7 @@ impl Door {
             knowledge: watch::Sender::new(Knowledge { entries, is_all: false }),
             gate: Mutex::new(gate),
             connections: Mutex::default(),
-            shards: Shards::start(clock),
+            shards: Shards::start(&clock),
             clock,
             due: Notify::new(),
         }

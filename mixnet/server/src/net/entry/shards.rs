@@ -43,9 +43,9 @@ enum Post {
 
 impl Shards {
     /// No connections yet. The tasks end with the shards, once they have told everything.
-    pub(super) fn start(clock: Clock) -> Self {
+    pub(super) fn start(clock: &Clock) -> Self {
         let shards = Handle::current().metrics().num_workers();
-        Self((0..shards).map(|_| Shard::start(clock)).collect())
+        Self((0..shards).map(|_| Shard::start(clock.clone())).collect())
     }
 
     /// From now on this connection hears all news.

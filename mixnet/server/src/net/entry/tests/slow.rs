@@ -127,7 +127,7 @@ async fn the_replies_of_a_round_wait_for_no_client() {
     let mut ends = Ends::new();
     let (sleeper, asleep, _not_read) = ends.connect().await;
     let (reader, awake, mut frames) = ends.connect().await;
-    let shards = Shards::start(Clock::start());
+    let shards = Shards::start(&Clock::start());
     shards.join(sleeper, &asleep);
     shards.join(reader, &awake);
     let serving = tokio::spawn({
