@@ -20,8 +20,8 @@ pub const BACKEND_VARIABLE: &str = "X25519_BATCH_BACKEND";
 /// an error is for the caller to say (RFC 7748, section 6.1).
 ///
 /// The first time that a vector backend is asked for, it has to compute the same as the portable
-/// one for some random scalars and points, which takes a millisecond or two. If it does not, it is
-/// not used by this process, and the standard error and [`Backend::rejected`] say so.
+/// one, which is aws-lc-rs, for some random scalars and points: a millisecond or two. If it does not,
+/// it is not used by this process, and the standard error and [`Backend::rejected`] say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend(Kind);
 
@@ -36,16 +36,20 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(candidate: Option<Backend>) -> Verdict {
+    fn of(candidate: Option<Backend>, passes: impl FnOnce(Kind) -> bool) -> Verdict {
         match candidate {
             None => Verdict::Missing,
-            Some(backend) if check::passes(backend.0) => Verdict::Accepted(backend),
+            Some(backend) if passes(backend.0) => Verdict::Accepted(backend),
             Some(backend) => Verdict::Rejected(backend),
         }
     }
 
     fn accepted(self) -> Option<Backend> {
         if let Verdict::Accepted(backend) = self { Some(backend) } else { None }
+    }
+
+    fn rejected(self) -> Option<&'static str> {
+        if let Verdict::Rejected(backend) = self { Some(backend.name()) } else { None }
     }
 }
 
@@ -86,11 +90,7 @@ impl Backend {
     /// The backends that the processor should have but that computed wrong products when they were
     /// first asked for. There is something wrong with a machine that has one: worth an alarm.
     pub fn rejected() -> impl Iterator<Item = &'static str> {
-        let rejected = |verdict: &OnceLock<Verdict>| match verdict.get() {
-            Some(Verdict::Rejected(backend)) => Some(backend.name()),
-            _ => None,
-        };
-        [&AVX512, &AVX2].into_iter().filter_map(rejected)
+        [&AVX512, &AVX2].into_iter().filter_map(|verdict| verdict.get()?.rejected())
     }
 
     /// The AVX-512 backend, if the processor has AVX-512 F, DQ, VL and IFMA (Ice Lake, Zen 4 and
@@ -101,7 +101,7 @@ impl Backend {
         let candidate = || Avx512::detect().map(|proof| Backend(Kind::Avx512(proof)));
         #[cfg(not(target_arch = "x86_64"))]
         let candidate = || None;
-        AVX512.get_or_init(|| Verdict::of(candidate())).accepted()
+        AVX512.get_or_init(|| Verdict::of(candidate(), check::passes)).accepted()
     }
 
     /// The AVX2 backend, if the processor has AVX2 and FMA (Haswell, Zen and later) and the
@@ -112,7 +112,7 @@ impl Backend {
         let candidate = || Avx2::detect().map(|proof| Backend(Kind::Avx2(proof)));
         #[cfg(not(target_arch = "x86_64"))]
         let candidate = || None;
-        AVX2.get_or_init(|| Verdict::of(candidate())).accepted()
+        AVX2.get_or_init(|| Verdict::of(candidate(), check::passes)).accepted()
     }
 
     /// The backend that runs everywhere: aws-lc-rs, point by point.
@@ -162,6 +162,17 @@ impl Backend {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_the_check_is_not_used_and_is_named() {
+        let candidate = Some(Backend::portable());
+        let rejected = Verdict::of(candidate, |_| false);
+        assert_eq!((rejected.accepted(), rejected.rejected()), (None, Some("portable")));
+        let accepted = Verdict::of(candidate, |_| true);
+        assert_eq!((accepted.accepted(), accepted.rejected()), (candidate, None));
+        let missing = Verdict::of(None, |_| panic!("there is nothing to check"));
+        assert_eq!((missing.accepted(), missing.rejected()), (None, None));
+    }
 
     #[test]
     fn every_backend_of_this_machine_passes_the_check() {
