@@ -179,7 +179,7 @@ fn what_was_sealed_before_a_change_of_mind_stays() {
     assert_eq!(ahead(&|_| {}), (true, 2));
     assert_eq!(ahead(&|client| client.hold_back(true)), (false, 1));
     let mut again = identity(2, "bob").0;
-    again.created = Round(7);
+    again.since = 7;
     let (talked, _) = ahead(&|client| client.renew_session(&again.contact()));
     assert!(!talked);
 }
