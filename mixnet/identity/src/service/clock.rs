@@ -45,7 +45,7 @@ impl Clocks {
 fn tell(doubt: Option<&ClockDoubt>) {
     match doubt {
         None => {
-            info!(event = "clock_trusted", "the clock of the identity service is believed again")
+            info!(event = "clock_trusted", "the clock of the identity service is believed again");
         }
         Some(ClockDoubt::Unconfirmed { .. }) => info!(
             event = "clock_unconfirmed",
