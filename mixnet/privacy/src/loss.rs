@@ -29,18 +29,25 @@ impl PrivacyLoss {
     /// The table is symmetric, so both directions (one pair more, one pair less) have this loss.
     #[must_use]
     pub fn of_pairs(distribution: &PairDistribution) -> Self {
+        Self::of_pairs_moved(distribution, 1)
+    }
+
+    /// A round whose pairs move by `by`, in either direction: stories that differ in so many
+    /// pairs. It is worth about `by`² rounds whose pairs move by one (`mixnet/PRIVACY.md`,
+    /// section 10).
+    #[must_use]
+    pub fn of_pairs_moved(distribution: &PairDistribution, by: usize) -> Self {
         let mut loss = Self { atoms: Vec::new(), infinite: 0.0 };
-        let mut before = 0;
-        for weight in distribution.weights() {
+        let moved = std::iter::repeat_n(0, by).chain(distribution.weights());
+        for (weight, before) in distribution.weights().zip(moved) {
             let mass = weight as f64 / 2f64.powi(64);
             if weight > 0 && before > 0 {
-                // Neighbours are nearly equal; their exact difference keeps what a quotient loses.
+                // They are nearly equal; their exact difference keeps what a quotient loses.
                 let step = (i128::from(weight) - i128::from(before)) as f64;
                 loss.atoms.push(Atom { loss: (step / before as f64).ln_1p(), mass });
             } else {
                 loss.infinite += mass;
             }
-            before = weight;
         }
         loss
     }

@@ -55,6 +55,37 @@ fn settings_at_the_edge() {
     assert_eq!(greatest_rounds(goal(1.0, 1.0), 2).charged_rounds, MAX_ROUNDS);
 }
 
+/// What a number of rounds is worth whose pairs move by `by`, with the noise for 10,000 by one.
+fn moved(by: usize, rounds: u32) -> Accounted {
+    let table = PairDistribution::new(5_668, 2.4).unwrap();
+    let loss = PrivacyLoss::of_pairs_moved(&table, by);
+    Accounted::new(&loss, &loss, rounds, ln2())
+}
+
+#[test]
+fn pairs_moved_by_m_cost_m_squared_rounds_and_a_little() {
+    let one = moved(1, 10_000);
+    assert!(one.delta <= 1e-4, "{one:?}");
+    for (by, squared, within) in [(2, 2_500, 2_420), (3, 1_111, 1_030)] {
+        let (many, fewer) = (moved(by, squared), moved(by, within));
+        assert!((many.advantage / one.advantage - 1.0).abs() < 0.003, "{many:?}");
+        // The ends of the table make the difference, and the accountant knows them.
+        assert!((1.1e-4..1.4e-4).contains(&many.delta), "{many:?}");
+        assert!((0.9e-4..=1e-4).contains(&fewer.delta), "{fewer:?}");
+    }
+    // Charged as twice as many rounds, they would tell 20 times what the goal allows.
+    assert!(moved(2, 5_000).delta > 20e-4);
+}
+
+#[test]
+fn pairs_moved_by_none_tell_nothing_and_by_all_everything() {
+    let table = PairDistribution::new(4, 2.0).unwrap();
+    assert!(PrivacyLoss::of_pairs_moved(&table, 0).delta(0.0).abs() < 1e-15);
+    for by in [3, 100] {
+        assert!((PrivacyLoss::of_pairs_moved(&table, by).delta(9.0) - 1.0).abs() < 1e-15);
+    }
+}
+
 #[test]
 fn nothing_but_certain_losses() {
     // Two onions: 0 or 1 pairs, moved by one. The view in common has no loss.
