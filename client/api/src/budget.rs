@@ -64,12 +64,13 @@ pub struct Directory {
 }
 
 impl Status {
-    /// For a network and what its conversations have used.
+    /// For a network and what its conversations have used of this side's budget, `each` rounds.
     #[must_use]
     pub fn new(
         network: String,
         noise_onions: u32,
         protection: Protection,
+        each: Option<u64>,
         idle_pairs_unmet: u64,
         charged: impl IntoIterator<Item = (String, u64)>,
     ) -> Self {
@@ -78,7 +79,7 @@ impl Status {
             Protection::NoNoise | Protection::NoGoal => None,
         };
         let charged_rounds = goal.map(|goal| goal.charged_rounds);
-        let used = |(name, charged)| Used::new(name, charged, charged_rounds);
+        let used = |(name, charged)| Used::new(name, charged, each);
         Self {
             network,
             noise_onions,
@@ -101,7 +102,8 @@ pub struct Used {
     pub name: String,
     /// Rounds that were charged.
     pub charged: u64,
-    /// Rounds that the goal holds for.
+    /// Rounds that this side may spend: half of those that the goal holds for, since the partner
+    /// counts for itself.
     pub budget: Option<u64>,
     /// From 0 on; above 1 if it went on beyond the budget.
     pub share: Option<f64>,
@@ -132,7 +134,10 @@ impl Used {
             Some(rounds) if charged >= rounds.div_ceil(2) => UsedState::Half,
             Some(_) => UsedState::Ok,
         };
-        let share = budget.map(|rounds| charged as f64 / rounds as f64);
+        let share = budget.map(|rounds| match rounds {
+            0 => 1.0,
+            rounds => charged as f64 / rounds as f64,
+        });
         Self { name, charged, budget, share, state }
     }
 
@@ -180,7 +185,8 @@ fn meaning(protection: Protection) -> String {
                 factor => format!("at most {factor:.2} times"),
             };
             format!(
-                "in {rounds} charged rounds of a conversation, whoever removes onions and sees \
+                "in {rounds} charged rounds of a conversation, of which each side may spend half, \
+                 whoever removes onions and sees \
                  everything but one honest hop can make it {factor} as likely as before, or as \
                  unlikely, that the two talk; except with probability {}",
                 delta(goal)
@@ -215,6 +221,7 @@ mod tests {
         assert_eq!([state(0, Some(5)), state(2, Some(5)), state(3, Some(5))], [Ok, Ok, Half]);
         assert_eq!([state(5, Some(5)), state(7, None)], [Spent, NoBudget]);
         let beyond = Used::new("Bob".to_owned(), 6, Some(4));
+        assert_eq!(Used::new("Bob".to_owned(), 0, Some(0)).share, Some(1.0));
         assert_eq!(beyond.describe(), "6 of 4 charged rounds (150.0 %): used up");
     }
 }

@@ -101,14 +101,14 @@ pub fn describe_key_accepted(partner: &str) -> String {
 /// What it means for a person that so much of the budget is gone.
 #[must_use]
 pub fn describe_budget(stage: Stage, charged: u64, budget: u64) -> String {
-    let used = format!("{charged} of {budget} charged rounds of this conversation are used");
+    let used = format!("{charged} of your {budget} charged rounds of this conversation are used");
     let rest = match stage {
         Stage::Half => {
-            "half of what the noise of this network covers up. Rounds are charged when onions were \
+            "half of your half of what the noise of this network covers up. Rounds are charged when onions were \
              lost, or when you waited in vain: stay connected, and talk when the partner is there"
         }
         Stage::Spent => {
-            "the noise of this network covers up no more, so nothing is sent to the partner from \
+            "the noise of this network may cover up no more, since the partner has as many, so nothing is sent to the partner from \
              now on. From outside it looks the same. What you write is kept"
         }
         Stage::Beyond => {

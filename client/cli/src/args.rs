@@ -113,7 +113,8 @@ pub(crate) enum Command {
     ///
     /// A round is charged when it did not bring the whole message of the partner back: somebody may
     /// have removed onions to see whether you talk. The goal of the network holds for so many
-    /// charged rounds of a conversation, and then `talaria chat` stops talking in it.
+    /// charged rounds of a conversation. Each side may spend half of them, since neither knows what
+    /// the other has counted; then `talaria chat` stops talking in it.
     Status,
     /// Print the version
     Version,

@@ -418,15 +418,15 @@ fn status_shows_the_goal_and_what_is_used_of_it() {
     let first = world.network("network.toml", 2000);
     let mut terms = first.next_terms();
     let goal =
-        NoiseGoal { epsilon_millionths: 700_000, delta_billionths: 100_000, charged_rounds: 10 };
+        NoiseGoal { epsilon_millionths: 700_000, delta_billionths: 100_000, charged_rounds: 20 };
     terms.noise = Noise { onions: 236, alpha_tenths: 40, goal: Some(goal) };
     world.sign("second.toml", terms);
     world.ok("a", &["network", "second.toml"]);
     let said = world.ok("a", &["status"]);
-    assert!(said.contains("10 charged rounds") && said.contains("at most 2.01 times"), "{said}");
+    assert!(said.contains("20 charged rounds") && said.contains("at most 2.01 times"), "{said}");
     assert!(said.contains("bob\t7 of 10 charged rounds (70.0 %): more than half"), "{said}");
     let object = world.json("a", &["status"]);
-    assert_eq!((&object["charged_rounds"], &object["noise_onions"]), (&10.into(), &236.into()));
+    assert_eq!((&object["charged_rounds"], &object["noise_onions"]), (&20.into(), &236.into()));
     assert_eq!((&object["epsilon"], &object["delta"]), (&0.7.into(), &1e-4.into()));
     assert_eq!(object["idle_pairs_unmet"], 3);
     let expected = serde_json::json!([

@@ -94,9 +94,11 @@ pub fn status(home: &mut Home) -> Result<Status, HomeError> {
     for (contact, _) in home.contacts()? {
         charged.push((contact.name.to_string(), home.charged(&contact.key)?));
     }
-    let protection = protection(Budget::of(&terms.noise));
+    let budget = Budget::of(&terms.noise);
     let unmet = home.idle_pairs_unmet()?;
-    let status = Status::new(terms.name.clone(), terms.noise.onions, protection, unmet, charged);
+    let (name, noise) = (terms.name.clone(), terms.noise.onions);
+    let protection = protection(budget);
+    let status = Status::new(name, noise, protection, budget.rounds(), unmet, charged);
     Ok(Status { directory: directory(home)?, ..status })
 }
 

@@ -52,8 +52,9 @@ impl Server {
         Self::with_noise(lanes, Noise::NONE)
     }
 
-    /// A goal for so many charged rounds; the hop itself adds nothing.
-    fn with_budget(charged_rounds: u64) -> Self {
+    /// A goal that leaves each side so many charged rounds; the hop itself adds nothing.
+    fn with_budget(each: u64) -> Self {
+        let charged_rounds = 2 * each;
         let goal = NoiseGoal { epsilon_millionths: 1, delta_billionths: 1, charged_rounds };
         Self::with_noise(1, Noise { onions: 2, goal: Some(goal), ..Noise::NONE })
     }

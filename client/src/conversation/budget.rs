@@ -13,10 +13,15 @@
 //!
 //! What is counted is therefore at least what the attacker has gained from rounds in which this
 //! client talked. Rounds in which only the partner's lane talked, with this client away, are
-//! counted by the partner.
+//! counted by the partner, and neither side knows what the other has counted. So each may spend
+//! [half of the budget](Budget::rounds): every charged round is counted by at least one of them,
+//! and two halves are no more than the whole, whatever the two have in common.
 
 use talaria_wire::network_file::{Noise, NoiseGoal};
 use talaria_wire::params::ONIONS_PER_LANE;
+
+/// A conversation has two sides, and each counts for itself.
+const SIDES: u64 = 2;
 
 /// How a round ended in which the lane talked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +70,13 @@ impl Budget {
         }
     }
 
-    /// Charged rounds that a conversation may have, if anything is known of it.
+    /// Charged rounds that one side of a conversation may have, if anything is known of it: half
+    /// of those that the goal holds for.
     #[must_use]
     pub fn rounds(self) -> Option<u64> {
         match self {
             Self::NoNoise | Self::NoGoal => None,
-            Self::Goal(goal) => Some(goal.charged_rounds),
+            Self::Goal(goal) => Some(goal.charged_rounds / SIDES),
         }
     }
 }
@@ -177,7 +183,7 @@ mod tests {
     #[test]
     fn without_noise_or_goal_there_is_no_budget() {
         let goal =
-            NoiseGoal { epsilon_millionths: 693_147, delta_billionths: 1, charged_rounds: 9 };
+            NoiseGoal { epsilon_millionths: 693_147, delta_billionths: 1, charged_rounds: 19 };
         let noise = |onions, goal| Budget::of(&Noise { onions, goal, ..Noise::NONE });
         assert_eq!(noise(0, Some(goal)), Budget::NoNoise);
         assert_eq!(noise(2, None), Budget::NoGoal);

@@ -11,9 +11,11 @@ use talaria_sim::observer::Observation;
 use talaria_sim::{Setting, World, each_seed};
 use talaria_wire::frame::HEADER_LEN;
 
+/// What each side may spend: half of what the network file names.
 const BUDGET: u64 = 6;
 
-fn talking(seed: u64, charged_rounds: Option<u64>) -> World {
+fn talking(seed: u64, each: Option<u64>) -> World {
+    let charged_rounds = each.map(|each| 2 * each);
     let mut world = World::new(Setting { charged_rounds, ..Setting::new(seed, 4) });
     world.talk(0, 1);
     for line in 0..200 {
@@ -79,6 +81,24 @@ fn removed_onions_are_counted_until_the_two_stop() {
             assert_eq!((world.heard(1).len(), world.charged(0)), (heard, BUDGET));
             world.check();
         });
+    }
+}
+
+/// Neither side knows what the other has counted, and what one of them does not see the other may.
+#[test]
+fn both_sides_together_never_spend_more_than_the_network_file_names() {
+    for victims in [&[(0, 0), (0, 1)][..], &[(1, 0)], &[(0, 1), (1, 1)]] {
+        let charged_rounds = 9;
+        let mut world =
+            World::new(Setting { charged_rounds: Some(charged_rounds), ..Setting::new(7, 4) });
+        world.talk(0, 1);
+        let mut fault = removing(3, victims);
+        world.fault(move |envelope, _| fault(envelope));
+        for _ in 0..20 {
+            world.run_for(4_000);
+            assert!(world.charged(0) + world.charged(1) <= charged_rounds);
+        }
+        assert_eq!([world.charged(0), world.charged(1)], [charged_rounds / 2; 2]);
     }
 }
 
