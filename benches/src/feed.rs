@@ -1,7 +1,7 @@
 //! The feeder: three hops, each a process of its own, and an entry that is played by this one.
 //!
 //! What a hop does for a batch does not depend on who collected it, so a million onions a round need
-//! no half a million clients. The link is the entry's own ([`Onward`]).
+//! no half a million clients. The link is the entry's own (`net::link` of the server).
 
 mod chain;
 mod entry;

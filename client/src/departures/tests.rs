@@ -129,7 +129,7 @@ fn run(steps: &[Step], talking: bool) -> Vec<(u64, Round)> {
     for step in steps {
         match *step {
             Step::Announce(round, opens) => {
-                it.announce(UnixMillis(now), &announcement(round, opens))
+                it.announce(UnixMillis(now), &announcement(round, opens));
             }
             Step::Talk(round, of) if talking => it.obey(Order::Talk(prepared(round, 2, of))),
             Step::Void(round, generation) if talking => {

@@ -384,7 +384,7 @@ mod tests {
         let accept = TlsAcceptor::from(Arc::new(server)).accept(far);
         let (near, far) = tokio::join!(connect, accept);
         assert!(near.is_err());
-        format!("{:?}", far.err().expect("it has no such key exchange"))
+        format!("{:?}", far.expect_err("it has no such key exchange"))
     }
 
     #[tokio::test]

@@ -28,7 +28,10 @@ fn run(seed: u64, costs: Costs, talking: bool) -> World {
         if talking {
             // A line is typed at any time, and long ones are committed in many pieces.
             let client = usize::from(step % 3 == 0);
-            world.say(client, &format!("{step} {}", "word ".repeat(step as usize % 9 * 60)));
+            world.say(
+                client,
+                &format!("{step} {}", "word ".repeat(usize::try_from(step % 9 * 60).unwrap())),
+            );
         }
         world.run_for(370 + step % 7 * 11);
     }
