@@ -1,5 +1,8 @@
 //! What a wiretap makes of the *time* at which submissions leave, with clients whose disks are slow:
-//! whether it can tell who talks from who idles.
+//! whether it can tell when a client talks and when it idles.
+//!
+//! Of two clients one talks while the other idles, and they change places again and again, so that
+//! neither the machine's load nor where a connection's clock began is taken for a difference.
 //!
 //! It measures, for minutes, and so runs only when it is asked for:
 //! `cargo test -p talaria-tests --test real departure -- --ignored --nocapture`.
@@ -8,6 +11,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,9 +19,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use talaria_tests::real::{Running, chat, command, make_client};
 
 const PERIOD_US: u64 = 250_000;
-/// Rounds of each client that are judged, after as many as it takes to come to rest.
-const ROUNDS: usize = 500;
-const REST: usize = 20;
+/// How often the two change places: each talks for half of the times.
+const TURNS: usize = 16;
+/// Rounds of a turn that are judged, and those before them: who was met is missed after eight.
+const ROUNDS: u64 = 64;
+const REST: u64 = 24;
 /// What each `fsync` takes on top.
 const DISK_DELAY_US: u32 = 30_000;
 
@@ -27,6 +33,12 @@ struct Record {
     at: u64,
     up: bool,
     len: usize,
+}
+
+/// Microseconds since the Unix epoch.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_micros()).unwrap()
 }
 
 type Records = Arc<Mutex<Vec<Vec<Record>>>>;
@@ -57,14 +69,14 @@ fn wiretap(listener: TcpListener, server: String) -> Records {
 fn pass_on(mut from: TcpStream, mut to: TcpStream, record: impl Fn(u64, usize)) {
     let mut head = [0; 5];
     while from.read_exact(&mut head).is_ok() {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let at = now();
         let mut body = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
         if from.read_exact(&mut body).is_err()
             || to.write_all(&[&head[..], &body].concat()).is_err()
         {
             break;
         }
-        record(u64::try_from(now.as_micros()).unwrap(), body.len());
+        record(at, body.len());
     }
     let _ = to.shutdown(Shutdown::Write);
 }
@@ -94,6 +106,7 @@ const BOTH: usize = 4 + 16 + 2 * 560 + TLS + 4 + 16;
 /// opened, by the clock and by the announcement.
 #[derive(Clone, Copy)]
 struct Departure {
+    at: u64,
     since_announced: u64,
     since_open: u64,
 }
@@ -106,6 +119,7 @@ fn departures(records: &[Record]) -> Vec<Departure> {
             (true, SUBMISSION) => {
                 let open = (record.at / PERIOD_US * PERIOD_US).max(announced);
                 departures.push(Departure {
+                    at: record.at,
                     since_announced: record.at - announced,
                     since_open: record.at - open,
                 });
@@ -136,22 +150,57 @@ fn quantiles(mut sample: Vec<u64>) -> String {
     format!("{:>7} {:>7} {:>7} {:>7} {:>7}", at(1), at(25), at(50), at(75), at(99))
 }
 
-/// Starts to talk from a slow disk, and types a line now and then, or nothing.
-fn start(home: &Path, partner: &str, disk: &Path, types: bool) -> Running {
+/// Opens a conversation from a slow disk, and types a line now and then while `types` says so.
+fn start(home: &Path, partner: &str, disk: &Path, types: &Arc<AtomicBool>) -> Running {
     let mut running = Running::start(chat(home, partner).arg("--json").env("LD_PRELOAD", disk));
-    let mut input = running.take_input();
+    let (mut input, types) = (running.take_input(), Arc::clone(types));
     running.wait_for_event("ready");
     thread::spawn(move || {
         let mut wait = 1u64;
         for line in 0.. {
-            wait = wait * 6_364_136_223_846_793_005 % 1_000_003;
+            wait = wait * 48_271 % 0x7fff_ffff;
             thread::sleep(Duration::from_millis(90 + wait % 320));
-            if types && writeln!(input, "line {line}").is_err() {
+            if types.load(Ordering::Relaxed) && writeln!(input, "line {line}").is_err() {
                 break;
             }
         }
     });
     running
+}
+
+fn wait_rounds(rounds: u64) {
+    thread::sleep(Duration::from_micros(rounds * PERIOD_US));
+}
+
+/// From when to when somebody's turn was judged, and whose.
+struct Turn {
+    from: u64,
+    to: u64,
+    talks: usize,
+}
+
+/// The two whom the tap looks at, and the partners who come and go.
+fn take_turns(folder: &Path, disk: &Path) -> Vec<Turn> {
+    let home = |name: &str| folder.join(name);
+    let pairs = [("alice", "bob"), ("carol", "dave")];
+    let types = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let always = Arc::new(AtomicBool::new(true));
+    let mut watched: Vec<_> =
+        (0..2).map(|pair| start(&home(pairs[pair].0), pairs[pair].1, disk, &types[pair])).collect();
+    let mut turns = Vec::new();
+    for talks in (0..TURNS).map(|turn| turn % 2) {
+        let (own, partner) = pairs[talks];
+        let there = start(&home(partner), own, disk, &always);
+        types[talks].store(true, Ordering::Relaxed);
+        watched[talks].wait_for_event("delivered");
+        wait_rounds(REST);
+        let from = now();
+        wait_rounds(ROUNDS);
+        turns.push(Turn { from, to: now(), talks });
+        types[talks].store(false, Ordering::Relaxed);
+        drop(there);
+    }
+    turns
 }
 
 #[test]
@@ -168,39 +217,36 @@ fn departure_times_do_not_tell_who_talks() {
     let ready = server.wait_for_event("ready");
     let network = Path::new(ready["network"].as_str().unwrap());
     let records = wiretap(listener, ready["address"].as_str().unwrap().to_owned());
+    for name in ["alice", "bob", "carol", "dave"] {
+        let _ = make_client(&folder.path().join(name), name, network);
+    }
+    let turns = take_turns(folder.path(), &disk);
 
-    let home = |name: &str| folder.path().join(name);
-    for name in ["alice", "bob", "carol", "dave", "nobody"] {
-        let _ = make_client(&home(name), name, network);
-    }
-    // Alice and Bob talk; Carol and Dave wait for somebody who never comes.
-    let mut clients: Vec<_> =
-        [("alice", "bob"), ("bob", "alice"), ("carol", "nobody"), ("dave", "nobody")]
-            .map(|(own, partner)| start(&home(own), partner, &disk, own < "c"))
-            .into();
-    let judged = |number: usize| {
-        let records = records.lock().unwrap()[number].clone();
-        departures(&records).into_iter().skip(REST).take(ROUNDS).collect::<Vec<_>>()
+    // Who was started first has the first connection.
+    let seen = [0, 1].map(|who: usize| departures(&records.lock().unwrap()[who]));
+    let sample = |who: usize, talking: bool, what: fn(&Departure) -> u64| -> Vec<u64> {
+        let is_in = |it: &&Departure| {
+            let mut turns = turns.iter().filter(|turn| (turn.talks == who) == talking);
+            turns.any(|turn| (turn.from..turn.to).contains(&it.at))
+        };
+        seen[who].iter().filter(is_in).map(what).collect()
     };
-    while (0..4).any(|number| judged(number).len() < ROUNDS) {
-        thread::sleep(Duration::from_secs(1));
-        assert!(clients.iter_mut().all(Running::is_running));
-    }
-    println!("us since the round opened:    1 %    25 %    50 %    75 %    99 %");
-    for (number, name) in ["alice", "bob", "carol", "dave"].into_iter().enumerate() {
-        let since_open = judged(number).iter().map(|it| it.since_open).collect();
-        println!("{name:<25} {}", quantiles(since_open));
-    }
-    let sample = |numbers: [usize; 2], what: fn(&Departure) -> u64| -> Vec<u64> {
-        numbers.into_iter().flat_map(judged).map(|it| what(&it)).collect()
-    };
-    let both = [
-        ("since the announcement", (|it| it.since_announced) as fn(&Departure) -> u64),
+    let views: [(_, fn(&Departure) -> u64); 2] = [
+        ("since the announcement", |it| it.since_announced),
         ("since the round opened", |it| it.since_open),
     ];
-    for (name, what) in both {
-        let auc = auc(&sample([0, 1], what), &sample([2, 3], what));
-        println!("AUC {name}: {auc:.3}");
-        assert!((0.45..=0.55).contains(&auc), "{name}: {auc}");
+    for (name, what) in views {
+        println!("us {name}           1 %    25 %    50 %    75 %    99 %");
+        let aucs = [0, 1].map(|who| {
+            let [talking, idle] = [true, false].map(|talking| sample(who, talking, what));
+            let auc = auc(&talking, &idle);
+            println!("client {who} talks, {:>4} rounds   {}", talking.len(), quantiles(talking));
+            println!("client {who} idles, {:>4} rounds   {}", idle.len(), quantiles(idle));
+            println!("AUC of client {who}: {auc:.3}");
+            auc
+        });
+        let mean = f64::midpoint(aucs[0], aucs[1]);
+        println!("AUC {name}: {mean:.3}");
+        assert!((0.45..=0.55).contains(&mean), "{name}: {mean}");
     }
 }
