@@ -218,6 +218,13 @@ async fn read(
     }
 }
 
+/// How long before its moment the thread waits for nothing else any more.
+///
+/// Timers of the runtime have milliseconds, and go off at a fraction of one that depends on when the
+/// thread was last awake: on a client that talks, when it was handed what it says. Nothing of that may
+/// show, so the last part is left to a timer of the system.
+const APPROACH: Duration = Duration::from_millis(3);
+
 /// Milliseconds since the connection began, by a clock that is never set.
 struct Clock(Instant);
 
@@ -231,11 +238,21 @@ impl Clock {
         UnixMillis(u64::try_from(since).unwrap_or(u64::MAX))
     }
 
-    async fn wait_until(&self, moment: Option<UnixMillis>) {
+    fn instant(&self, moment: UnixMillis) -> Instant {
+        self.0 + Duration::from_millis(moment.0)
+    }
+
+    /// Waits until little time is left.
+    async fn approach(&self, moment: Option<UnixMillis>) {
         match moment {
-            Some(UnixMillis(ms)) => sleep_until(self.0 + Duration::from_millis(ms)).await,
+            Some(moment) => sleep_until(self.instant(moment) - APPROACH).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits for what is left, and for nothing else: this thread does nothing else either.
+    fn arrive(&self, moment: UnixMillis) {
+        thread::sleep(self.instant(moment).saturating_duration_since(Instant::now()));
     }
 }
 
@@ -253,7 +270,7 @@ impl Sending {
             let due = self.departures.poll_timeout();
             let frame = tokio::select! {
                 biased;
-                () = self.clock.wait_until(due) => self.leave(),
+                () = self.clock.approach(due) => self.leave(due),
                 Some(word) = self.orders.recv() => self.hear(word),
             };
             if let Some(frame) = frame
@@ -264,7 +281,8 @@ impl Sending {
         }
     }
 
-    fn leave(&mut self) -> Option<Vec<u8>> {
+    fn leave(&mut self, due: Option<UnixMillis>) -> Option<Vec<u8>> {
+        self.clock.arrive(due?);
         let leaving = self.departures.handle_timeout(self.clock.at(Instant::now()))?;
         let (round, serial) = (leaving.round, leaving.serial);
         // Told before it is written: what may have left, has.
