@@ -10,6 +10,8 @@ mod plot;
 mod report;
 
 use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use tokio::runtime::Builder;
 
@@ -33,6 +35,12 @@ pub fn run(args: &Args) -> Result<FeedReport, FeedError> {
         rayon::ThreadPoolBuilder::new().num_threads(args.threads.map_or(0, usize::from)).build()?;
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut report = FeedReport::new(args.noise_onions);
+    // Whether it can be written shows before anything is measured.
+    let opened = |path: &PathBuf| {
+        let file = fs::File::create(path).map_err(cannot(path))?;
+        Ok::<_, FeedError>((file, path.clone()))
+    };
+    let plot = args.plot.as_ref().map(opened).transpose()?;
     for onions in &args.feed {
         let rounds = args.rounds.unwrap_or(ROUNDS);
         eprintln!("{onions} onions a round: starting three hops");
@@ -43,9 +51,13 @@ pub fn run(args: &Args) -> Result<FeedReport, FeedError> {
         })?;
         report.sizes.push(fed);
     }
-    if let Some(path) = &args.plot {
-        let svg = plot::svg(&report);
-        fs::write(path, svg).map_err(|error| FeedError::Write(path.clone(), error))?;
+    if let Some((mut file, path)) = plot {
+        file.write_all(plot::svg(&report).as_bytes()).map_err(cannot(&path))?;
     }
     Ok(report)
+}
+
+fn cannot(write: &Path) -> impl FnOnce(io::Error) -> FeedError {
+    let path = write.to_owned();
+    move |error| FeedError::Write(path, error)
 }

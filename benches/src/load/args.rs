@@ -68,7 +68,7 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
     pub feed: Vec<u32>,
     /// With --feed: noise onions that the first two hops add to each round
-    #[arg(long, value_name = "T", default_value_t = 0, requires = "feed")]
+    #[arg(long, value_name = "T", default_value_t = 0, requires = "feed", value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub noise_onions: u32,
     /// With --feed: the server's program [default: beside this one]
     #[arg(long, value_name = "FILE", requires = "feed")]

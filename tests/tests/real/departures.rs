@@ -231,7 +231,8 @@ fn departure_times_do_not_tell_who_talks() {
         };
         seen[who].iter().filter(is_in).map(what).collect()
     };
-    let views: [(_, fn(&Departure) -> u64); 2] = [
+    type View = fn(&Departure) -> u64;
+    let views: [(_, View); 2] = [
         ("since the announcement", |it| it.since_announced),
         ("since the round opened", |it| it.since_open),
     ];
