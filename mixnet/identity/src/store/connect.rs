@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::future::ready;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +12,10 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteTransactionManager,
 };
 use sqlx::{ConnectOptions, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
 
 use super::error::StoreError;
 
@@ -69,7 +72,12 @@ pub(super) async fn sqlite(path: &Path) -> Result<(SqlitePool, SqlitePool), Stor
         .pragma("secure_delete", "ON")
         .disable_statement_logging();
     let pool = |connections| {
-        SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE)
+        let pool = SqlitePoolOptions::new().max_connections(connections);
+        pool.acquire_timeout(PATIENCE).before_acquire(|connection, _| {
+            // SQLite ends a transaction by itself when the disk is full or fails, and the driver,
+            // whose own end of it is refused then, takes it for open ever after.
+            Box::pin(ready(Ok(SqliteTransactionManager::get_transaction_depth(connection) == 0)))
+        })
     };
     let write = pool(1).connect_with(options.clone()).await?;
     migrate(&migrator(&SQLITE), &mut *write.acquire().await?).await?;

@@ -64,7 +64,7 @@ const CLEAR: [&str; 3] = ["DELETE FROM users", "DELETE FROM entries", "DELETE FR
 /// Users in an SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    write: SqlitePool,
+    pub(super) write: SqlitePool,
     read: SqlitePool,
 }
 
@@ -150,7 +150,9 @@ impl Restored {
 macro_rules! store {
     ($store:ty, $database:ty, $row:ty) => {
         impl $store {
-            async fn begin(&self) -> Result<(Transaction<'static, $database>, Tip), StoreError> {
+            pub(super) async fn begin(
+                &self,
+            ) -> Result<(Transaction<'static, $database>, Tip), StoreError> {
                 let mut all = self.write.begin_with(Self::WRITE).await?;
                 let row = sqlx::query(LOCK_TIP).fetch_one(&mut *all).await?;
                 Ok((all, Self::read_tip(&row)?))

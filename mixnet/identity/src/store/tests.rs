@@ -291,3 +291,29 @@ async fn a_newer_schema_is_refused() {
     let error = PostgresStore::open(&url).await.unwrap_err();
     assert!(matches!(error, StoreError::NewerSchema { found: 3, known: 2 }), "{error}");
 }
+
+/// What SQLite does when the disk is full or fails.
+#[tokio::test]
+async fn a_transaction_that_sqlite_ends_by_itself_spoils_no_later_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("users.db")).await.unwrap();
+    let (mut all, _) = store.begin().await.unwrap();
+    sqlx::query("ROLLBACK").execute(&mut *all).await.unwrap();
+    drop(all);
+    store.register(user("alice"), append(1)).await.unwrap();
+    let page = "PRAGMA page_count";
+    let (pages,): (i64,) = sqlx::query_as(page).fetch_one(&store.write).await.unwrap();
+    let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 2));
+    sqlx::query(limit).execute(&store.write).await.unwrap();
+    let mut refused = None;
+    for n in 0..200 {
+        let big = NewUser { record: vec![0; 4000], ..user(&format!("user{n}")) };
+        if let Err(error) = store.register(big, append(1)).await {
+            refused = Some(error.to_string());
+            break;
+        }
+    }
+    assert!(refused.is_some_and(|error| error.contains("full")));
+    sqlx::query("PRAGMA max_page_count = 1000000").execute(&store.write).await.unwrap();
+    store.register(user("bob"), append(1)).await.unwrap();
+}
