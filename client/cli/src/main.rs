@@ -19,7 +19,7 @@ mod secret;
 mod status;
 mod unlocked;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -78,5 +78,7 @@ fn start_log() {
     let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("TALARIA_LOG") else {
         return;
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    log.with_ansi(colours).log_internal_errors(false).init();
 }

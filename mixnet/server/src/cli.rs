@@ -4,13 +4,15 @@ mod bench;
 mod display;
 mod failure;
 mod identity;
+mod log;
 mod network;
 mod network_args;
 mod operator;
 mod period;
 mod plan;
 mod probe;
-mod running;
+mod serve;
+mod sink;
 mod up;
 
 use std::path::PathBuf;
@@ -19,22 +21,21 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use talaria_server::config::Config;
 use talaria_server::net::clock::now;
-use talaria_server::net::shutdown;
 use talaria_server::roles::Roles;
 use talaria_server::setup::DataFolder;
 use talaria_wire::params::PROTOCOL_VERSION;
-use tracing_subscriber::EnvFilter;
 
 use display::Display;
 use failure::Failure;
+use log::Log;
 use network_args::NetworkArgs;
-use running::run_bound;
 
 /// The Talaria server: a mix-net and dead-drop anonymity server.
 #[derive(Parser)]
 #[command(name = "talariad", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Start with `talariad up`; it needs nothing else.\n\
-    Logs go to standard error; TALARIA_LOG sets what is logged (error, warn, info, debug).")]
+    Logs go to standard error; TALARIA_LOG sets what is logged (error, warn, info, debug).\n\
+    SIGTERM and Ctrl-C finish the rounds under way; SIGHUP has `talariad run` read its files again.")]
 struct Cli {
     /// Print one JSON object per line instead of text.
     #[arg(long, global = true)]
@@ -110,22 +111,23 @@ enum Command {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("TALARIA_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(cli) {
+    let log = Log::start();
+    let code = match run(cli, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            log.fail(&error);
             ExitCode::FAILURE
         }
-    }
+    };
+    log.finish();
+    code
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli, log: &Log) -> Result<(), Failure> {
     let display = Display::new(cli.json);
     match cli.command {
         Command::Up { network } => on_runtime(up::up(network, display)),
-        Command::Run { config } => on_runtime(run_config(config, display)),
+        Command::Run { config } => on_runtime(serve::run_config(&config, display, log)),
         Command::Init { network } => init(&network, &display),
         Command::CheckConfig { config } => check_config(&config, &display),
         Command::Hop { command } => operator::hop(command, cli.json),
@@ -156,22 +158,6 @@ fn raise_file_limit() {
 fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     raise_file_limit();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
-}
-
-async fn run_config(config: PathBuf, mut display: Display) -> Result<(), Failure> {
-    let (trigger, shutdown) = shutdown::pair();
-    shutdown::on_signals(trigger.clone())?;
-    let config = Config::load(&config)?;
-    let file = config.network.clone();
-    let memories: Vec<_> = config.memories().collect();
-    let (roles, network) = Roles::load(config, now())?;
-    let bound = roles.bind().await?;
-    for memory in memories {
-        memory.keep(&network)?;
-    }
-    let (entry, hops) = bound.addresses();
-    display.ready(entry, &hops, bound.identity_address(), &file, None);
-    run_bound(bound, display, &network, (trigger, shutdown)).await
 }
 
 fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {

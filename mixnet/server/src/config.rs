@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
+use tracing_subscriber::EnvFilter;
 
 use crate::files::network::Memory;
 use talaria_identity::limits::IdentityLimits;
@@ -37,6 +38,33 @@ pub struct Config {
     /// What clients and peers may make this process hold.
     #[serde(default)]
     pub limits: Limits,
+    /// What is logged, unless the environment says so.
+    #[serde(default)]
+    pub log: Option<LogFilter>,
+}
+
+/// What is logged: a level such as `info`, or several for parts of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LogFilter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match EnvFilter::try_new(&text) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(format!("`{text}` says not what is to be logged: {error}")),
+        }
+    }
 }
 
 /// The entry's part.

@@ -5,6 +5,8 @@ mod error;
 mod hop;
 mod identity;
 pub mod onward;
+mod renewable;
+mod running;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -13,7 +15,6 @@ use std::sync::Arc;
 use talaria_wire::network_file::{Network, VerifyError};
 use talaria_wire::{HopIndex, UnixMillis};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::files::network::{self, in_file};
@@ -23,11 +24,14 @@ use crate::net::hop::HopConfig;
 use crate::net::identity::{IdentityNode, IdentityNodeConfig};
 use crate::net::probe::Vantage;
 use crate::net::report::Reports;
-use crate::net::shutdown::{self, Shutdown};
+use crate::net::shutdown::Shutdown;
 use entry::entry_role;
 pub use error::StartError;
 use hop::{hop_role, warn_of_rejected_kernels};
 use identity::identity_role;
+pub use renewable::Renewable;
+pub use running::RoleEnded;
+use running::Running;
 
 /// Roles that are ready to be bound and run.
 #[derive(Debug)]
@@ -35,6 +39,7 @@ pub struct Roles {
     entry: Option<(SocketAddr, EntryNodeConfig)>,
     identity: Option<(SocketAddr, IdentityNodeConfig)>,
     hops: Vec<(SocketAddr, HopConfig)>,
+    renewable: Renewable,
 }
 
 impl Roles {
@@ -54,6 +59,7 @@ impl Roles {
     /// [`StartError`] with the file and what is wrong with it.
     pub fn of_network(config: Config, network: &Network) -> Result<Self, StartError> {
         let Config { entry, identity, hop, limits, .. } = config;
+        let mut renewable = Renewable::default();
         let threads = limits.threads.map_or(0, std::num::NonZeroUsize::get);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         // Whoever waits for the work finds its channel closed, and the round is lost; the rest
@@ -62,17 +68,27 @@ impl Roles {
         let pool = Arc::new(pool.build()?);
         let entry = entry
             .map(|section| {
-                Ok::<_, StartError>((section.listen, entry_role(&section, network, limits)?))
+                let role = entry_role(&section, network, limits, &mut renewable)?;
+                Ok::<_, StartError>((section.listen, role))
             })
             .transpose()?;
         let identity = identity
-            .map(|section| Ok::<_, StartError>((section.listen, identity_role(section, network)?)))
+            .map(|section| {
+                let listen = section.listen;
+                Ok::<_, StartError>((listen, identity_role(section, network, &mut renewable)?))
+            })
             .transpose()?;
         let hops = hop
             .into_iter()
             .map(|section| Ok((section.listen, hop_role(&section, network, limits, &pool)?)))
             .collect::<Result<_, StartError>>()?;
-        Ok(Self { entry, identity, hops })
+        Ok(Self { entry, identity, hops, renewable })
+    }
+
+    /// The certificates that can be replaced while the roles run.
+    #[must_use]
+    pub fn renewable(&self) -> Renewable {
+        self.renewable.clone()
     }
 
     /// One line for each role: what it is and where it listens.
@@ -190,27 +206,29 @@ impl Bound {
 
     /// Runs all roles until asked to stop. The entry ends first, so that the hops of this process
     /// can still return what is under way.
-    pub async fn run(self, reports: Reports, shutdown: Shutdown) {
-        let (entry_ended, hops_may_end) = shutdown::pair();
-        let mut hops = JoinSet::new();
-        let has_entry = self.entry.is_some();
-        let mut identity = JoinSet::new();
+    ///
+    /// # Errors
+    /// [`RoleEnded`] if one ended without being asked; the others have been asked then.
+    pub async fn run(self, reports: Reports, shutdown: Shutdown) -> Result<(), RoleEnded> {
+        let mut first = Running::new();
+        let mut hops = Running::new();
         if let Some((listener, node)) = self.identity {
-            identity.spawn(node.run(listener, shutdown.clone()));
+            let until = first.until();
+            first.spawn("the identity service".into(), node.run(listener, until));
         }
         if !self.hops.is_empty() {
             warn_of_rejected_kernels();
         }
         for (listener, config) in self.hops {
-            let until = if has_entry { hops_may_end.clone() } else { shutdown.clone() };
-            hops.spawn(net::hop::run(config, listener, reports.clone(), until));
+            let role = format!("hop {}", config.node.place);
+            let until = hops.until();
+            hops.spawn(role, net::hop::run(config, listener, reports.clone(), until));
         }
         if let Some((listener, config)) = self.entry {
-            net::entry::run(config, listener, reports, shutdown).await;
-            entry_ended.ask();
+            let until = first.until();
+            first.spawn("the entry".into(), net::entry::run(config, listener, reports, until));
         }
-        while hops.join_next().await.is_some() {}
-        while identity.join_next().await.is_some() {}
+        running::until_asked(first, hops, shutdown).await
     }
 }
 

@@ -285,6 +285,7 @@ impl DataFolder {
             rounds: at(&hop_name(place)).join("rounds"),
         };
         Config {
+            log: None,
             network: self.network_file(),
             entry: Some(EntrySection {
                 listen: listen.entry,

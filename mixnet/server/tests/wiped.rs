@@ -103,13 +103,13 @@ fn keys_are_wiped_when_they_have_been_used() {
     assert_eq!(left_by(link), 0, "links");
     let identity_service = || {
         let (certificate, key) = keys::read_tls(&server, &server_key).unwrap();
-        tls::identity_config(certificate, &key).unwrap()
+        tls::identity_config(tls::Shown::new(certificate, &key).unwrap()).unwrap()
     };
     assert_eq!(left_by(identity_service), 0, "the identity service");
     let entry = || {
         let (certificate, key) = keys::read_tls(&server, &server_key).unwrap();
         let ca = keys::read_certificate(&authority).unwrap();
-        tls::entry_config(certificate, &key, ca).unwrap()
+        tls::entry_config(tls::Shown::new(certificate, &key).unwrap(), ca).unwrap()
     };
     assert_eq!(left_by(entry), 0, "the entry");
     let signing = || keys::read_authority(&authority_key, &authority).unwrap();

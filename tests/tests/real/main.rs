@@ -13,4 +13,5 @@ mod identity;
 mod operators;
 mod probe;
 mod processes;
+mod sinks;
 mod traffic;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,19 +14,23 @@ use talaria_wire::network_file::Network;
 use talaria_wire::{HopIndex, Round};
 use tokio::sync::mpsc;
 
+use super::sink::Sink;
+
 /// Lines between two headings.
 const HEADING_EVERY: usize = 20;
 /// Rounds whose hops have reported and whose entry has not; the oldest are dropped.
 const MAX_OPEN: usize = 64;
 
 /// Prints to standard output.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Display {
     json: bool,
     lines: usize,
     /// Hops' reports of rounds that the entry has not reported yet.
     open: BTreeMap<Round, Vec<HopReport>>,
     has_entry: bool,
+    /// Where lines go that rounds must not wait for.
+    sink: Option<Sink>,
 }
 
 /// A round as a whole: what the entry saw, and the hops of this process together.
@@ -49,7 +54,24 @@ struct Hops {
 
 impl Display {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, lines: 0, open: BTreeMap::new(), has_entry: false }
+        Self { json, lines: 0, open: BTreeMap::new(), has_entry: false, sink: None }
+    }
+
+    /// From here on nobody waits for whoever reads the lines; what they do not read in time is lost.
+    pub(super) fn detach(&mut self) {
+        let of_lost = if self.json { lost_object } else { lost_line };
+        self.sink = Some(Sink::of(io::stdout().as_fd(), of_lost));
+    }
+
+    fn line(&self, text: &str) {
+        match &self.sink {
+            Some(sink) => sink.put(format!("{text}\n").into_bytes()),
+            None => line(text),
+        }
+    }
+
+    fn object(&self, event: &str, fields: Value) {
+        self.line(&event_object(event, fields));
     }
 
     pub(super) fn version(&self, program: &str, protocol: u16) {
@@ -96,19 +118,19 @@ impl Display {
             if let Some(identity) = identity {
                 fields["identity_address"] = json!(identity);
             }
-            return object("ready", fields);
+            return self.object("ready", fields);
         }
         if let Some(entry) = entry {
-            line(&format!("Ready for clients on {entry}."));
+            self.line(&format!("Ready for clients on {entry}."));
         }
         if let Some(identity) = identity {
-            line(&format!("Identity service on {identity}."));
+            self.line(&format!("Identity service on {identity}."));
         }
         for (place, address) in hops {
-            line(&format!("Hop {place} on {address}."));
+            self.line(&format!("Hop {place} on {address}."));
         }
-        line(&format!("Network file: {}", file.display()));
-        line("Ctrl-C finishes the rounds under way and stops.");
+        self.line(&format!("Network file: {}", file.display()));
+        self.line("Ctrl-C finishes the rounds under way and stops.");
     }
 
     /// Prints reports until there are no more.
@@ -127,19 +149,37 @@ impl Display {
                 report = reports.recv() => match report {
                     Some(Report::Hop(report)) => self.take_hop(report),
                     Some(Report::Entry(report)) => self.take_entry(&report),
-                    None => return self.say("stopped", "Stopped."),
+                    None => return,
                 },
             }
         }
     }
 
+    /// The files have been read again.
+    pub(super) fn reloaded(&self) {
+        self.say("reloaded", "The files have been read again.");
+    }
+
+    /// The last word.
+    pub(super) fn stopped(&self) {
+        self.say("stopped", "Stopped.");
+        if let Some(sink) = &self.sink {
+            sink.finish();
+        }
+    }
+
     fn say(&self, event: &str, text: &str) {
-        if self.json { object(event, json!({})) } else { line(text) }
+        if self.json { self.object(event, json!({})) } else { self.line(text) }
     }
 
     fn take_hop(&mut self, report: HopReport) {
         if !self.has_entry {
-            return if self.json { object("hop", json!(report)) } else { self.hop_line(&report) };
+            if self.json {
+                self.object("hop", json!(report));
+            } else {
+                self.hop_line(&report);
+            }
+            return;
         }
         self.open.entry(report.round).or_default().push(report);
         while self.open.len() > MAX_OPEN {
@@ -151,7 +191,7 @@ impl Display {
         let hops = self.open.remove(&report.round).unwrap_or_default();
         let whole = Whole::new(report, &hops);
         if self.json {
-            object("round", whole.object());
+            self.object("round", whole.object());
         } else {
             self.round_line(&whole);
         }
@@ -159,7 +199,7 @@ impl Display {
 
     fn round_line(&mut self, whole: &Whole<'_>) {
         if self.lines.is_multiple_of(HEADING_EVERY) {
-            line(&bold(
+            self.line(&bold(
                 "     round  clients   onions   collect      peel       mix  exchange      back  replies",
             ));
         }
@@ -167,7 +207,7 @@ impl Display {
         let entry = whole.entry;
         let counts = format!("{:>10} {:>8} {:>8}", entry.round.0, entry.clients, entry.onions);
         if let Some(reason) = entry.failed {
-            return line(&format!("{counts} {}  lost: {reason}", ms(entry.collect)));
+            return self.line(&format!("{counts} {}  lost: {reason}", ms(entry.collect)));
         }
         let times = match &whole.hops {
             Some(hops) => [hops.peel, hops.mix, hops.exchange, hops.back].map(ms).join(" "),
@@ -178,12 +218,12 @@ impl Display {
             Some(Hops { dropped: 1.., .. }) => "  bad onions dropped",
             _ => "",
         };
-        line(&format!("{counts} {} {times} {:>8}{dropped}", ms(entry.collect), entry.replies));
+        self.line(&format!("{counts} {} {times} {:>8}{dropped}", ms(entry.collect), entry.replies));
     }
 
     fn hop_line(&mut self, report: &HopReport) {
         if self.lines.is_multiple_of(HEADING_EVERY) {
-            line(&bold(
+            self.line(&bold(
                 "     round  hop   onions  dropped      peel       mix  exchange      seal",
             ));
         }
@@ -192,11 +232,13 @@ impl Display {
         let counts = format!("{:>10} {hop:>4} {onions:>8} {dropped:>8}", round.0);
         let times = [report.peel, report.mix, report.exchange, report.seal].map(ms).join(" ");
         match report.failed {
-            Some(reason) => line(&format!("{counts}  lost: {reason}")),
+            Some(reason) => self.line(&format!("{counts}  lost: {reason}")),
             None if report.noise_altered > 0 => {
-                line(&format!("{counts} {times}  ALARM: a later hop dropped or altered onions"));
+                self.line(&format!(
+                    "{counts} {times}  ALARM: a later hop dropped or altered onions"
+                ));
             }
-            None => line(&format!("{counts} {times}")),
+            None => self.line(&format!("{counts} {times}")),
         }
     }
 }
@@ -269,12 +311,24 @@ fn bold(text: &str) -> String {
 
 /// `event` goes first: people read these lines too.
 pub(super) fn object(event: &str, fields: Value) {
+    line(&event_object(event, fields));
+}
+
+fn event_object(event: &str, fields: Value) -> String {
     let mut object = Map::new();
     object.insert("event".to_owned(), json!(event));
     if let Value::Object(fields) = fields {
         object.extend(fields);
     }
-    line(&Value::Object(object).to_string());
+    Value::Object(object).to_string()
+}
+
+fn lost_object(lines: u64) -> String {
+    event_object("lines_lost", json!({ "lines": lines })) + "\n"
+}
+
+fn lost_line(lines: u64) -> String {
+    format!("({lines} lines that nobody read in time are left out)\n")
 }
 
 /// A reader that has gone is no reason to stop the rounds.

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use talaria_server::net::clock::now;
-use talaria_server::net::shutdown;
 use talaria_server::roles::{Listeners, Roles, StartError, bind};
 use talaria_server::setup::{DataFolder, Listen};
 use tokio::net::TcpListener;
@@ -11,12 +10,12 @@ use tokio::net::TcpListener;
 use super::display::Display;
 use super::failure::Failure;
 use super::network_args::NetworkArgs;
-use super::running::run_bound;
+use super::serve::{Signals, run_all};
 
 /// Prepares the folder, finds free ports, and runs until a signal asks for the end.
 pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Failure> {
-    let (trigger, shutdown) = shutdown::pair();
-    shutdown::on_signals(trigger.clone())?;
+    let signals = Signals::catch()?;
+    display.detach();
     let data = DataFolder::open(&args.data)?;
     let before = data.known()?.map(|known| known.version());
     let mut terms = data.prepare(args.wishes())?;
@@ -35,11 +34,12 @@ pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Fa
     }
 
     let roles = Roles::of_network(data.config(&listen), &network)?;
+    let renewable = roles.renewable();
     let bound = roles.with_listeners(Listeners { entry, identity, hops }).await?;
     let (entry, hops) = bound.addresses();
     let identity = bound.identity_address();
     display.ready(entry, &hops, identity, &data.network_file(), Some(&network));
-    run_bound(bound, display, &network, (trigger, shutdown)).await
+    run_all(bound, &network, &renewable, &display, signals).await
 }
 
 /// The identity service listens where it is told to, or on the port after the entry's; or, where

@@ -303,9 +303,9 @@ mod tests {
         };
         identity_certificate(&paths).unwrap();
         let (own, secret) = read_tls(&server, &server_key).unwrap();
-        crate::net::tls::identity_config(own.clone(), &secret).unwrap();
+        crate::net::tls::Shown::new(own.clone(), &secret).unwrap();
         let (_, other) = read_tls(&server, &authority_key).unwrap();
-        assert!(crate::net::tls::identity_config(own, &other).is_err(), "a key of another one");
+        assert!(crate::net::tls::Shown::new(own, &other).is_err(), "a key of another one");
         write_file(&server_key, b"-----BEGIN PRIVATE KEY-----\nAAAA\n").unwrap();
         assert!(matches!(read_tls(&server, &server_key), Err(KeyError::Malformed(_))));
     }

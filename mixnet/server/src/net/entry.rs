@@ -18,6 +18,7 @@ use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::{Batch, Round as RoundNumber};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
@@ -63,8 +64,11 @@ pub async fn run(
     let mut members = Members::new(config.network.network, config.identity.key);
     let kept = follower::open_copy(&config.identity, &mut members);
     let gate = Gate::new(config.entry, config.keys, clock.now());
-    let door = Arc::new(Door::new(gate, members, clock));
-    let follower = tokio::spawn(follower::follow(config.identity, door.clone(), kept));
+    // If one of these ends, the entry does: nobody would come in, or be told anything.
+    let mut vital = JoinSet::new();
+    let door = Arc::new(Door::new(gate, members, clock, &mut vital));
+    let following = follower::follow(config.identity, door.clone(), kept);
+    vital.spawn(async { match following.await {} });
     let tasks = Tasks::new();
     let reception = Arc::new(Reception {
         door: door.clone(),
@@ -79,12 +83,12 @@ pub async fn run(
     tokio::select! {
         () = accept(reception, listener, acceptor, max_clients, tasks.guard()) => {}
         () = rounds.drive(events, shutdown) => {}
+        _ = vital.join_next() => {}
     }
     door.tell(&News::Closing).await;
     if timeout(HANDSHAKE, tasks.finished()).await.is_err() {
         debug!("some clients did not take their leave");
     }
-    follower.abort();
     info!("entry stopped");
 }
 

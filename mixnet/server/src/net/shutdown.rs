@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use talaria_wire::UnixMillis;
 use talaria_wire::network_file::show_time;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -50,21 +50,27 @@ impl Shutdown {
 const WARN_BEFORE_MS: u64 = 14 * DAY_MS;
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// Asks when the network file has expired, and warns before.
-pub fn on_expiry(trigger: Trigger, until: UnixMillis) {
-    tokio::spawn(async move {
-        loop {
-            let left = until.since(now());
-            if left == 0 {
-                return trigger.ask();
-            }
-            if left < WARN_BEFORE_MS {
-                let until = show_time(until);
-                warn!("the network file is valid until {until} only: agree on the next version");
-            }
-            sleep(Duration::from_millis(left.min(DAY_MS))).await;
+/// Completes when the network file has expired, and warns before.
+pub async fn expired(until: UnixMillis) {
+    loop {
+        let left = until.since(now());
+        if left == 0 {
+            return;
         }
-    });
+        if left < WARN_BEFORE_MS {
+            let until = show_time(until);
+            warn!("the network file is valid until {until} only: agree on the next version");
+        }
+        sleep(Duration::from_millis(left.min(DAY_MS))).await;
+    }
+}
+
+/// SIGHUP: somebody wants files to be read again, or a terminal has gone. It ends nothing.
+///
+/// # Errors
+/// If the signal cannot be caught.
+pub fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 /// Asks on SIGTERM or Ctrl-C; on the second one the process ends at once, with code 130.

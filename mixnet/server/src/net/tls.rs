@@ -7,7 +7,7 @@
 //! other by raw public keys (RFC 7250) that the network file pins: there is no certificate to
 //! parse, to expire or to mis-issue.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use p256::pkcs8::{DecodePublicKey, EncodePrivateKey, EncodePublicKey};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,9 +16,9 @@ use rustls::pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer,
     UnixTime,
 };
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
@@ -32,20 +32,15 @@ use thiserror::Error;
 /// and that has not expired. Whether it is still the newest one of its user is not looked at here.
 ///
 /// # Errors
-/// If key and certificate do not belong together or are of a kind that is not supported, or `ca`
-/// cannot be an authority.
-pub fn entry_config(
-    certificate: CertificateDer<'static>,
-    key: &PrivateKeyDer<'_>,
-    ca: CertificateDer<'static>,
-) -> Result<ServerConfig, Error> {
+/// If `ca` cannot be an authority.
+pub fn entry_config(shown: Arc<Shown>, ca: CertificateDer<'static>) -> Result<ServerConfig, Error> {
     let clients = WebPkiClientVerifier::builder_with_provider(roots(ca)?, provider())
         .build()
         .map_err(|error| Error::Other(OtherError(Arc::new(error))))?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(clients)
-        .with_cert_resolver(Arc::new(certified(certificate, key)?));
+        .with_cert_resolver(shown);
     config.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
     without_resumption(&mut config);
     Ok(config)
@@ -73,15 +68,12 @@ pub fn identity_name() -> ServerName<'static> {
 /// The server side of the identity service: it asks nobody for a certificate.
 ///
 /// # Errors
-/// If key and certificate do not belong together or are of a kind that is not supported.
-pub fn identity_config(
-    certificate: CertificateDer<'static>,
-    key: &PrivateKeyDer<'_>,
-) -> Result<ServerConfig, Error> {
+/// If TLS 1.3 cannot be had, which it can.
+pub fn identity_config(shown: Arc<Shown>) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(certified(certificate, key)?));
+        .with_cert_resolver(shown);
     without_resumption(&mut config);
     Ok(config)
 }
@@ -152,11 +144,49 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 fn certified(
     certificate: CertificateDer<'static>,
     key: &PrivateKeyDer<'_>,
-) -> Result<SingleCertAndKey, Error> {
+) -> Result<CertifiedKey, Error> {
     let certified = CertifiedKey::new(vec![certificate], aws_lc_rs::sign::any_supported_type(key)?);
     match certified.keys_match() {
-        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified.into()),
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
         Err(error) => Err(error),
+    }
+}
+
+/// The certificate that a server shows, which can be replaced while it runs: whoever is connected
+/// stays so.
+#[derive(Debug)]
+pub struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl Shown {
+    /// Shows `certificate`, whose key is `key`.
+    ///
+    /// # Errors
+    /// If they do not belong together or are of a kind that is not supported.
+    pub fn new(
+        certificate: CertificateDer<'static>,
+        key: &PrivateKeyDer<'_>,
+    ) -> Result<Arc<Self>, Error> {
+        Ok(Arc::new(Self(RwLock::new(Arc::new(certified(certificate, key)?)))))
+    }
+
+    /// Shows another one from now on.
+    ///
+    /// # Errors
+    /// The same; the old one is shown then.
+    pub fn replace(
+        &self,
+        certificate: CertificateDer<'static>,
+        key: &PrivateKeyDer<'_>,
+    ) -> Result<(), Error> {
+        let certified = Arc::new(certified(certificate, key)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
@@ -336,8 +366,12 @@ mod tests {
         let servers = || {
             [
                 link_server_config(&server, *client.public()).unwrap(),
-                identity_config(certificate.clone(), &secret).unwrap(),
-                entry_config(certificate.clone(), &secret, certificate.clone()).unwrap(),
+                identity_config(Shown::new(certificate.clone(), &secret).unwrap()).unwrap(),
+                entry_config(
+                    Shown::new(certificate.clone(), &secret).unwrap(),
+                    certificate.clone(),
+                )
+                .unwrap(),
             ]
         };
         let clients = || {
@@ -370,7 +404,7 @@ mod tests {
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(certified(certificate.clone(), &secret).unwrap()));
+            .with_cert_resolver(Shown::new(certificate.clone(), &secret).unwrap());
         for connecting in clients() {
             let error = refusal_by_server(weak_server.clone(), connecting).await;
             assert!(error.contains("NoKxGroupsInCommon"), "{error}");

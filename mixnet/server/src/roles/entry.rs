@@ -8,6 +8,7 @@ use talaria_wire::network_file::Network;
 
 use super::error::{StartError, wrong_key};
 use super::onward::onward;
+use super::renewable::Renewable;
 use crate::config::{EntrySection, Limits};
 use crate::files::keys;
 use crate::net::entry::EntryNodeConfig;
@@ -20,13 +21,14 @@ pub(super) fn entry_role(
     section: &EntrySection,
     network: &Network,
     limits: Limits,
+    renewable: &mut Renewable,
 ) -> Result<EntryNodeConfig, StartError> {
     let own = keys::read_identity(&section.identity)?;
     if *own.public() != network.entry.identity {
         return Err(wrong_key(&section.identity, "the entry".to_owned()));
     }
     let ca = network.entry.ca.clone();
-    let (certificate, key) = keys::read_tls(&section.tls_certificate, &section.tls_key)?;
+    let shown = renewable.show(&section.tls_certificate, &section.tls_key)?;
     let shape = network.shape();
     let first = &network.hops()[0];
     let onward = onward(&own, first, HopIndex(0), network, limits)?;
@@ -38,7 +40,7 @@ pub(super) fn entry_role(
         },
         network: network.version(),
         keys: ChainKeys::new(network, HopIndex(0)),
-        tls: Arc::new(tls::entry_config(certificate, &key, ca.clone())?),
+        tls: Arc::new(tls::entry_config(shown, ca.clone())?),
         identity: FollowerConfig {
             address: network.identity.address.clone(),
             tls: Arc::new(tls::identity_client_config(ca)?),

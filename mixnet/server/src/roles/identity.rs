@@ -7,6 +7,7 @@ use talaria_identity::service::ServiceConfig;
 use talaria_wire::network_file::Network;
 
 use super::error::{StartError, wrong_key};
+use super::renewable::Renewable;
 use crate::config::IdentitySection;
 use crate::files::keys;
 use crate::net::identity::IdentityNodeConfig;
@@ -15,6 +16,7 @@ use crate::net::tls;
 pub(super) fn identity_role(
     section: IdentitySection,
     network: &Network,
+    renewable: &mut Renewable,
 ) -> Result<IdentityNodeConfig, StartError> {
     let head_key = keys::read_identity(&section.head_key)?;
     if *head_key.public() != network.identity.key {
@@ -25,7 +27,7 @@ pub(super) fn identity_role(
         return Err(StartError::WrongAuthority(section.authority));
     }
     let authority = keys::read_authority(&section.authority_key, &section.authority)?;
-    let (certificate, key) = keys::read_tls(&section.tls_certificate, &section.tls_key)?;
+    let shown = renewable.show(&section.tls_certificate, &section.tls_key)?;
     let service = ServiceConfig {
         network: network.id(),
         head_key,
@@ -35,7 +37,7 @@ pub(super) fn identity_role(
         registrations: section.registrations,
         limits: section.limits,
     };
-    let tls = Arc::new(tls::identity_config(certificate, &key)?);
+    let tls = Arc::new(tls::identity_config(shown)?);
     let (database, control) = (section.database, section.control);
     Ok(IdentityNodeConfig { service, database, tls, control })
 }

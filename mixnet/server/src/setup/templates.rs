@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 
+const LOG: &str = "\
+#log = \"warn\"                     # error, warn, info or debug; TALARIA_LOG comes before it\n";
+
 const LIMITS: &str = "\
 # What clients and peers may make this process hold; these are the defaults.
 #[limits]
@@ -17,7 +20,7 @@ pub(super) fn entry_toml(listen: SocketAddr, identity: SocketAddr, folder: &str)
     format!(
         "# The entry of a Talaria network. Start it with: talariad run --config entry.toml\n\
          # Paths are relative to this file.\n\
-         network = \"network.toml\"         # signed by all operators\n\n\
+         network = \"network.toml\"         # signed by all operators\n{LOG}\n\
          [entry]\n\
          listen = \"{listen}\"                 # where clients connect\n\
          identity = \"{folder}identity.key\"            # shown to the first hop\n\
@@ -66,7 +69,7 @@ pub(super) fn hop_toml(name: &str, place: Option<u8>, listen: SocketAddr, folder
     format!(
         "# A hop of a Talaria network. Start it with: talariad run --config {name}.toml\n\
          # Paths are relative to this file.\n\
-         network = \"network.toml\"         # signed by all operators\n\n\
+         network = \"network.toml\"         # signed by all operators\n{LOG}\n\
          [[hop]]\n\
          {place}listen = \"{listen}\"                 # where the server before it connects\n\
          identity = \"{folder}identity.key\"            # shown on its links\n\

@@ -10,6 +10,7 @@ use talaria_wire::frame::Submission;
 use talaria_wire::identity::directory::{BadPage, Entry as DirectoryEntry, Head, PAGE_MAX};
 use talaria_wire::reason::{Farewell, Refusal};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
@@ -53,14 +54,15 @@ struct Knowledge {
 }
 
 impl Door {
-    pub(super) fn new(gate: Gate, members: Members, clock: Clock) -> Self {
+    /// A door with nobody at it; among `tasks` are those that have to run as long as it does.
+    pub(super) fn new(gate: Gate, members: Members, clock: Clock, tasks: &mut JoinSet<()>) -> Self {
         let entries = members.directory().entries();
         Self {
             members: Mutex::new(members),
             knowledge: watch::Sender::new(Knowledge { entries, is_all: false }),
             gate: Mutex::new(gate),
             connections: Mutex::default(),
-            shards: Shards::start(&clock),
+            shards: Shards::start(&clock, tasks),
             clock,
             due: Notify::new(),
         }

@@ -11,7 +11,7 @@ use talaria_mixnet::entry::visit::News;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::yield_now;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::connection::Connection;
@@ -42,10 +42,11 @@ enum Post {
 }
 
 impl Shards {
-    /// No connections yet. The tasks end with the shards, once they have told everything.
-    pub(super) fn start(clock: &Clock) -> Self {
+    /// No connections yet. The tasks end with the shards, once they have told everything; if one
+    /// ends before, its connections hear nothing more.
+    pub(super) fn start(clock: &Clock, tasks: &mut JoinSet<()>) -> Self {
         let shards = Handle::current().metrics().num_workers();
-        Self((0..shards).map(|_| Shard::start(clock.clone())).collect())
+        Self((0..shards).map(|_| Shard::start(clock.clone(), tasks)).collect())
     }
 
     /// From now on this connection hears all news.
@@ -65,9 +66,9 @@ impl Shards {
 }
 
 impl Shard {
-    fn start(clock: Clock) -> Self {
+    fn start(clock: Clock, tasks: &mut JoinSet<()>) -> Self {
         let (posts, received) = unbounded_channel();
-        tokio::spawn(Told { connections: Vec::new(), scratch: Vec::new(), clock }.run(received));
+        tasks.spawn(Told { connections: Vec::new(), scratch: Vec::new(), clock }.run(received));
         Self { posts, room: Arc::new(Semaphore::new(MAX_NEWS)) }
     }
 

@@ -141,7 +141,7 @@ impl Service {
         let (directory, known) =
             watch::channel(Directory { network, entries: vec![], head, hurries: false });
         let listener = tokio::spawn(async move {
-            let mut open = tokio::task::JoinSet::new();
+            let mut open = JoinSet::new();
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
                 open.spawn(answer(acceptor.clone(), tcp, known.clone()));
@@ -252,8 +252,11 @@ impl World {
             network: network.version(),
             keys: ChainKeys::new(network, HopIndex(0)),
             tls: Arc::new(
-                super::super::tls::entry_config(own.der.clone(), &own.key_der(), ca.clone())
-                    .unwrap(),
+                super::super::tls::entry_config(
+                    super::super::tls::Shown::new(own.der.clone(), &own.key_der()).unwrap(),
+                    ca.clone(),
+                )
+                .unwrap(),
             ),
             identity: FollowerConfig {
                 address: network.identity.address.clone(),

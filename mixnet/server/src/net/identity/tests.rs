@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::net::shutdown::{self, Trigger};
-use crate::net::tls::{identity_config, provider};
+use crate::net::tls::{Shown, identity_config, provider};
 use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair};
@@ -51,7 +51,9 @@ impl Running {
         let node = IdentityNode::open(IdentityNodeConfig {
             service,
             database: Database::File(folder.path().join("users.db")),
-            tls: Arc::new(identity_config(certificate.clone(), &secret).unwrap()),
+            tls: Arc::new(
+                identity_config(Shown::new(certificate.clone(), &secret).unwrap()).unwrap(),
+            ),
             control: folder.path().join("control.sock"),
         });
         let node = node.await.unwrap();

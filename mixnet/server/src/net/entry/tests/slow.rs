@@ -9,6 +9,7 @@ use talaria_mixnet::entry::visit::Call;
 use talaria_wire::frame::{Announcement, FrameBuffer, Outcome, Replies, Submission};
 use talaria_wire::{Hops, RoundShape};
 use tokio::net::TcpSocket;
+use tokio::task::JoinSet;
 
 use super::super::connection::{Connection, MAX_BEHIND};
 use super::super::reception::Stranger;
@@ -53,7 +54,8 @@ impl Ends {
         self.clients += 1;
         let own = self.authority.certify(ENTRY_NAME, ExtendedKeyUsagePurpose::ServerAuth);
         let ca = self.authority.der.clone();
-        let tls = super::super::super::tls::entry_config(own.der.clone(), &own.key_der(), ca);
+        let shown = super::super::super::tls::Shown::new(own.der.clone(), &own.key_der()).unwrap();
+        let tls = super::super::super::tls::entry_config(shown, ca);
         let acceptor = TlsAcceptor::from(Arc::new(tls.unwrap()));
         let connector = self.authority.connector(Some(&self.authority.user("anna")));
         let [server, client] = [TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap()];
@@ -127,7 +129,8 @@ async fn the_replies_of_a_round_wait_for_no_client() {
     let mut ends = Ends::new();
     let (sleeper, asleep, _not_read) = ends.connect().await;
     let (reader, awake, mut frames) = ends.connect().await;
-    let shards = Shards::start(&Clock::start());
+    let mut tasks = JoinSet::new();
+    let shards = Shards::start(&Clock::start(), &mut tasks);
     shards.join(sleeper, &asleep);
     shards.join(reader, &awake);
     let serving = tokio::spawn({
