@@ -4,6 +4,7 @@
 //! It knows rounds and slots, and no time, key or connection. Everything it decides comes out as
 //! [`Change`]s, to be committed first, and [`Notice`]s.
 
+mod acknowledging;
 pub mod budget;
 mod ending;
 mod gossip;
@@ -15,9 +16,10 @@ mod units;
 
 use std::collections::BTreeMap;
 
+use rand::CryptoRng;
 use talaria_wire::identity::directory::Head;
 use talaria_wire::params::ONIONS_PER_LANE;
-use talaria_wire::peer_message::{Content, MessageId, SessionId};
+use talaria_wire::peer_message::{Content, MessageId, SessionId, StreamId};
 use talaria_wire::{Round, UnixMillis};
 use thiserror::Error;
 
@@ -29,7 +31,7 @@ use outbox::{Acknowledgement, Outbox};
 use search::Search;
 use state::{Change, ConversationState, Outgoing, Received, Said, Text, TextTooLong};
 use talaria_wire::identity::UserName;
-use units::{arrival, content};
+use units::content;
 
 /// Texts end here. What is left of the numbers is for beginnings and ends.
 const SEQ_LIMIT: u32 = u32::MAX - 65_536;
@@ -91,7 +93,6 @@ pub(crate) struct Conversation {
     finished: bool,
     /// Nothing is to be sent for now.
     held_back: bool,
-    out_of_step: bool,
     changes: Vec<Change>,
     notices: Vec<Notice>,
 }
@@ -124,13 +125,13 @@ impl Conversation {
             farewells: 0,
             finished: false,
             held_back: false,
-            out_of_step: false,
             changes: Vec::new(),
             notices: Vec::new(),
         };
         if conversation.state.start != Some(start) {
             conversation.restart(session, start);
         }
+        conversation.leave_blind_stream();
         conversation.take_up();
         conversation
     }
@@ -149,7 +150,6 @@ impl Conversation {
         }
         (self.heard, self.quiet, self.farewells) = (None, 0, 0);
         (self.presence, self.partner_done) = (Presence::Absent, false);
-        self.out_of_step = false;
     }
 
     fn take_up(&mut self) {
@@ -159,6 +159,9 @@ impl Conversation {
         }
         if !self.state.run.begun {
             self.queue(Said::Begin);
+        }
+        if !self.state.own.doubtful.is_empty() {
+            self.tell_doubtful(false);
         }
         self.tell_budget();
     }
@@ -241,7 +244,12 @@ impl Conversation {
 
     /// What to say in `round`: the next units, or nothing, with what has arrived so far. The
     /// round counts as charged until it has come back.
-    pub(crate) fn compose(&mut self, round: Round) -> [Content; ONIONS_PER_LANE] {
+    pub(crate) fn compose(
+        &mut self,
+        round: Round,
+        rng: &mut impl CryptoRng,
+    ) -> [Content; ONIONS_PER_LANE] {
+        let stream = self.begin_stream(|| StreamId::random(rng));
         self.ledger.depart();
         self.write_charged();
         let (acked, end) = (self.state.acked, self.state.next_seq);
@@ -251,6 +259,9 @@ impl Conversation {
         self.away.insert(round, Away { units, farewell });
         units.map(|unit| Content {
             done,
+            stream,
+            ack_stream: self.state.partner.id,
+            ack_digest: self.state.partner.received,
             ack: self.state.received,
             selective_ack: self.inbox.selective(self.state.received),
             ..unit.map_or_else(|| self.gossip.idle(), |seq| self.unit(seq))
@@ -353,44 +364,21 @@ impl Conversation {
         if newest {
             self.heard = Some(round);
         }
-        let ahead = content.ack > self.state.next_seq;
-        if ahead || newest && content.ack < self.state.acked {
-            self.fall_out_of_step();
-        } else {
-            self.acknowledge(round, content.ack);
+        let said = self.take_acknowledgement(round, newest, &content);
+        if newest {
+            self.outbox.heard(round, said.unwrap_or(Acknowledgement::NONE));
         }
-        if newest && !ahead {
-            let said = Acknowledgement { ack: content.ack, selective: content.selective_ack };
-            self.outbox.heard(round, said);
-        }
-        let done = content.done && content.ack == self.state.next_seq;
-        self.inbox.take_in(content, round, self.state.received);
-        while let Some(change) = self.inbox.next(&self.state) {
-            self.receive(change, round);
+        let done = content.done && said.is_some_and(|said| said.ack == self.state.next_seq);
+        if self.follow(content.stream, newest) {
+            self.inbox.take_in(content, round, self.state.received);
+            while let Some((change, digest)) = self.inbox.next(&self.state) {
+                self.receive(change, round);
+                self.change(Change::Digested(digest));
+            }
         }
         if newest && done && self.state.run.self_ended {
             self.hear_farewell();
         }
-    }
-
-    fn fall_out_of_step(&mut self) {
-        if !self.out_of_step {
-            self.out_of_step = true;
-            self.notices.push(Notice::OutOfStep);
-        }
-    }
-
-    fn acknowledge(&mut self, round: Round, below: u32) {
-        let before = self.state.acked;
-        if below <= before {
-            return;
-        }
-        let arrived = self.state.outgoing.iter().take_while(|o| o.first_seq < below);
-        let notices: Vec<_> =
-            arrived.filter_map(|outgoing| arrival(outgoing, before, below, round)).collect();
-        self.notices.extend(notices);
-        self.outbox.acknowledged(below);
-        self.change(Change::Acknowledged { below });
     }
 
     fn receive(&mut self, change: Change, round: Round) {

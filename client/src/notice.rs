@@ -103,9 +103,22 @@ pub enum Notice {
         /// Why.
         reason: Pause,
     },
-    /// The partner has acknowledged more than this side has ever sent: one of the two works with
-    /// an old copy of its files, and what is said may be taken for something already said.
+    /// The partner knows another story than this home: one of the two works with an old copy of its
+    /// files, or with one of two copies. What is not acknowledged is sent in a new stream.
     OutOfStep,
+    /// Texts that were delivered, and that the partner may not have any more. Told once more when the
+    /// conversation is opened, until they are sent again.
+    MayBeLost {
+        /// Those that can be sent again ([`Client::again`](crate::Client::again)), oldest first.
+        ids: Vec<MessageId>,
+        /// And all that are older, which are not remembered here.
+        older: bool,
+    },
+    /// What may have been lost is sent again.
+    SentAgain {
+        /// All of it, oldest first.
+        ids: Vec<MessageId>,
+    },
     /// The conversation is over, and nothing of it is under way.
     Finished,
 }

@@ -64,6 +64,8 @@ CONTEXTS = {
     "DirectoryHead": "talaria v1 directory head",
     "EntryTime": "talaria v1 entry time",
     "WheelEra": "talaria v1 keywheel era",
+    "StreamDigest": "talaria v1 stream digest",
+    "StreamBase": "talaria v1 stream base",
 }
 
 
@@ -180,9 +182,10 @@ def open_reply(reply, reply_keys):
 
 # Section 7: peer messages.
 
-CONTENT = struct.Struct(">BBHIIIIHHQ32s336s")
+CONTENT = struct.Struct(">BBHIIIIHHQII8s32s320s")
 FIELDS = ("kind", "flags", "length", "seq", "ack", "selective_ack", "message_id",
-          "fragment_index", "fragment_count", "sent_ms", "ratchet", "body")
+          "fragment_index", "fragment_count", "sent_ms", "stream", "ack_stream", "ack_digest",
+          "ratchet", "body")
 
 
 def place(context):
@@ -205,22 +208,36 @@ def encode_content(fields):
     return CONTENT.pack(
         fields["kind"], 1 if fields["done"] else 0, len(body), fields["seq"], fields["ack"],
         fields["selective_ack"], fields["message_id"], fields["fragment_index"],
-        fields["fragment_count"], fields["sent_ms"], unhex(fields["ratchet"]), body)
+        fields["fragment_count"], fields["sent_ms"], fields["stream"], fields["ack_stream"],
+        unhex(fields["ack_digest"]), unhex(fields["ratchet"]), body)
 
 
 def decode_content(content):
     fields = dict(zip(FIELDS, CONTENT.unpack(content), strict=True))
     length, body, flags = fields.pop("length"), fields["body"], fields.pop("flags")
     index, count = fields["fragment_index"], fields["fragment_count"]
-    sound = fields["kind"] <= 4 and flags <= 1 and length <= 336 and not any(body[length:])
+    sound = fields["kind"] <= 4 and flags <= 1 and length <= 320 and not any(body[length:])
     if fields["kind"] == 1:
         sound = sound and index < count
     else:
         sound = sound and index == count == 0 and length == (112 if fields["kind"] == 4 else 0)
-    if not sound:
+    if fields["ack_stream"] == 0:
+        sound = sound and fields["ack"] == fields["selective_ack"] == 0
+        sound = sound and not any(fields["ack_digest"])
+    if not sound or fields["stream"] == 0:
         raise Bad("content")
     return fields | {"done": flags == 1, "body": body[:length].hex(),
+                     "ack_digest": fields["ack_digest"].hex(),
                      "ratchet": fields["ratchet"].hex()}
+
+
+def digest_of(fields, before=bytes(8)):
+    """What is in a stream with one more unit."""
+    body = unhex(fields["body"])
+    return derive("StreamDigest", 8, before, be(fields["kind"], 1), be(fields["seq"], 4),
+                  be(fields["message_id"], 4), be(fields["fragment_index"], 2),
+                  be(fields["fragment_count"], 2), be(fields["sent_ms"], 8), be(len(body), 2),
+                  body.ljust(320, bytes(1)))
 
 
 def cbc(context, iv):
@@ -942,13 +959,18 @@ def check_peer_message(file, c):
         c.equal(f"{member['name']}: hash", key_hash(public).hex(), member["hash"])
     for good in file["good"]:
         name, context = good["name"], good["context"]
-        c.complete(name, good, "name", "context", "iv", "fields", "content", "signature", "message")
+        c.complete(name, good, "name", "context", "iv", "fields", "content", "signature",
+                   "digest", "base", "message")
         c.complete(f"{name}: context", context, *CONTEXT)
         content = encode_content(good["fields"])
         c.equal(f"{name}: content", content.hex(), good["content"])
         signature, message = seal_message(
             context, secrets[context["sender"]], unhex(good["iv"]), content)
         c.equal(f"{name}: signature", signature.hex(), good["signature"])
+        digest = digest_of(good["fields"])
+        c.equal(f"{name}: digest", digest.hex(), good["digest"])
+        base = derive("StreamBase", 8, digest, be(good["fields"]["stream"], 4), be(7, 4))
+        c.equal(f"{name}: base", base.hex(), good["base"])
         c.equal(f"{name}: message", message.hex(), good["message"])
         c.equal(f"{name}: opens", open_message(context, unhex(good["message"])), good["fields"])
         lower, higher = sorted([context["sender"], context["recipient"]])

@@ -6,7 +6,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 /// Version of the protocol, sent in every greeting. Peers with another version are refused.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// A dead-drop id.
 pub const DEAD_DROP_LEN: usize = 16;

@@ -8,8 +8,10 @@
 //! signature, in this order, and says only that it failed, never where.
 
 mod content;
+mod stream;
 
 pub use content::{BODY_LEN, Body, BodyTooLong, Content, Kind, MessageId};
+pub use stream::{StreamDigest, StreamId};
 
 use std::fmt;
 

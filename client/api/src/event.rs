@@ -60,6 +60,25 @@ pub enum Event {
         /// Which conversation.
         conversation: String,
     },
+    /// Texts that were delivered, and that the partner may not have any more: one of the two homes is
+    /// an old copy. Told once more with each start until they are sent again.
+    MayBeLost {
+        /// Those that [`Request::Again`](crate::Request::Again) sends again, oldest first.
+        ids: Vec<u32>,
+        /// And all that are older, which are not remembered.
+        older: bool,
+        /// The same for people.
+        message: String,
+        /// Which conversation.
+        conversation: String,
+    },
+    /// What may have been lost is sent again.
+    SentAgain {
+        /// All of it, oldest first.
+        ids: Vec<u32>,
+        /// Which conversation.
+        conversation: String,
+    },
     /// A part of a long text has come through.
     Progress {
         /// The text.

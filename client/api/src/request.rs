@@ -39,6 +39,13 @@ pub enum Request {
         /// Which conversation.
         conversation: String,
     },
+    /// Send again what may be lost, see [`Event::MayBeLost`](crate::Event::MayBeLost).
+    Again {
+        /// For the answer.
+        token: Token,
+        /// Which conversation.
+        conversation: String,
+    },
     /// Everything up to the message with this number has been shown. The face is told nothing
     /// more before it has asked this of a message, so that a kill in between is noticed.
     Shown {
@@ -58,6 +65,7 @@ impl Request {
             | Self::End { conversation, .. }
             | Self::Leave { conversation, .. }
             | Self::AcceptKey { conversation, .. }
+            | Self::Again { conversation, .. }
             | Self::Shown { conversation, .. } => conversation,
         }
     }
@@ -69,7 +77,8 @@ impl Request {
             Self::Say { token, .. }
             | Self::End { token, .. }
             | Self::Leave { token, .. }
-            | Self::AcceptKey { token, .. } => Some(*token),
+            | Self::AcceptKey { token, .. }
+            | Self::Again { token, .. } => Some(*token),
             Self::Shown { .. } => None,
         }
     }

@@ -33,7 +33,8 @@ pub fn describe(event: &Event) -> Option<String> {
             ))
         }
         Event::Error(trouble) => Some(trouble.message.clone()),
-        Event::Budget { message, .. } => Some(message.clone()),
+        Event::Budget { message, .. } | Event::MayBeLost { message, .. } => Some(message.clone()),
+        Event::SentAgain { ids, .. } => Some(format!("{} lines are sent again", ids.len())),
         _ => None,
     }
 }
@@ -90,6 +91,19 @@ pub fn describe_out_of_step() -> String {
     "the partner and this home do not agree on what was said: one of the two works with an old \
      copy of its files, and lines may be missing"
         .to_owned()
+}
+
+/// So many texts, and perhaps all before, may be lost.
+#[must_use]
+pub fn describe_may_be_lost(texts: usize, older: bool) -> String {
+    let these = match (texts, older) {
+        (0, _) => "what you said before".to_owned(),
+        (1, false) => "one of your lines".to_owned(),
+        (texts, false) => format!("{texts} of your lines"),
+        (texts, true) => format!("your last {texts} lines, and those before,"),
+    };
+    let again = if texts > 0 { ": what is remembered of them can be sent again" } else { "" };
+    format!("{these} may not be with the partner any more{again}")
 }
 
 /// The partner's new key was accepted.

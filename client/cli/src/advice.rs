@@ -73,6 +73,9 @@ pub(crate) fn add_to(event: &mut Event) {
             "; `talaria chat --beyond-budget` sends it, and then whoever removes onions can learn \
              that you two talk",
         ),
+        Event::MayBeLost { ids, message, .. } if !ids.is_empty() => {
+            message.push_str(" with /again on the screen, or with `talaria chat --again`");
+        }
         _ => {}
     }
 }

@@ -189,6 +189,9 @@ pub(crate) struct Chat {
     /// What they are called in the directory
     #[arg(value_parser = name)]
     pub(crate) name: UserName,
+    /// Send again what the partner may not have any more, since one of the two homes is an old copy
+    #[arg(long)]
+    pub(crate) again: bool,
     /// End as soon as your lines are acknowledged, without waiting for the partner's
     #[arg(long)]
     pub(crate) leave: bool,

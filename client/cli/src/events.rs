@@ -48,6 +48,8 @@ mod tests {
             "error",
             "finished",
             "budget",
+            "may_be_lost",
+            "sent_again",
             "contact",
         ];
         for name in names {

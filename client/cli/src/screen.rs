@@ -61,6 +61,7 @@ impl Screen {
     async fn run(mut self, terminal: &mut DefaultTerminal) -> Result<(Front, u8), CliError> {
         let mut signals = Signals::new().map_err(CliError::Runtime)?;
         let mut keys = read_keys();
+        self.front.send_again();
         loop {
             terminal.draw(|frame| view::draw(&mut self.app, frame)).map_err(CliError::Terminal)?;
             let deadline = self.deadline;
@@ -104,6 +105,12 @@ impl Screen {
             Wish::AcceptKey(token) => {
                 let conversation = self.front.partner.clone();
                 if self.front.ask(Request::AcceptKey { token, conversation }).is_err() {
+                    self.app.tell("too much is waiting to be sent: try again");
+                }
+            }
+            Wish::Again(token) => {
+                let conversation = self.front.partner.clone();
+                if self.front.ask(Request::Again { token, conversation }).is_err() {
                     self.app.tell("too much is waiting to be sent: try again");
                 }
             }

@@ -286,6 +286,11 @@ impl Driver {
                 Input::End => self.client.end(),
                 Input::Leave => self.client.leave(),
                 Input::AcceptKey(asked) => self.accept_key(asked).await?,
+                Input::Again(asked) => {
+                    if let Err(error) = self.client.again() {
+                        self.show(Event::Refused(error, asked));
+                    }
+                }
             }
         }
         Ok(())

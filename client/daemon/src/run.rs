@@ -33,6 +33,8 @@ pub enum Input {
     Leave,
     /// Go on with the partner's new key.
     AcceptKey(Asked),
+    /// Send again what may be lost.
+    Again(Asked),
 }
 
 /// What there is to show.
@@ -91,7 +93,7 @@ pub struct Ports {
     pub stop: oneshot::Receiver<()>,
 }
 
-/// Units (of at most 336 bytes) that may wait for acknowledgement before input is held back.
+/// Units (of at most 320 bytes) that may wait for acknowledgement before input is held back.
 pub const BACKLOG_UNITS: u32 = 16_384;
 
 /// What to do when the privacy budget of the conversation is used up.

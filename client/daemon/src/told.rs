@@ -8,6 +8,7 @@ use talaria_client::{Budget, BudgetStage, Interference, Notice, SafetyNumber};
 use talaria_store::{Home, HomeError};
 use talaria_wire::identity::UserName;
 use talaria_wire::identity::directory::HEAD_LEN;
+use talaria_wire::peer_message::MessageId;
 
 use crate::clock::now;
 use crate::run::{Asked, Event};
@@ -173,6 +174,11 @@ fn from_notice(notice: &Notice, partner: &str) -> api::Event {
         Notice::Delivered { id, round } => {
             api::Event::Delivered { id: id.0, round: round.0, conversation }
         }
+        Notice::MayBeLost { ids, older } => {
+            let message = words::describe_may_be_lost(ids.len(), *older);
+            api::Event::MayBeLost { ids: numbers(ids), older: *older, message, conversation }
+        }
+        Notice::SentAgain { ids } => api::Event::SentAgain { ids: numbers(ids), conversation },
         Notice::Progress { id, way, have, count } => {
             let way = way_of(*way);
             api::Event::Progress { id: id.0, way, have: *have, count: *count, conversation }
@@ -196,24 +202,35 @@ fn from_notice(notice: &Notice, partner: &str) -> api::Event {
             let (charged, budget) = (*charged, *budget);
             api::Event::Budget { state, charged, budget, message, conversation }
         }
+        Notice::Interference { .. }
+        | Notice::Clock { .. }
+        | Notice::Paused { .. }
+        | Notice::OutOfStep => api::Event::Error(trouble_of(notice, conversation)),
+    }
+}
+
+fn numbers(ids: &[MessageId]) -> Vec<u32> {
+    ids.iter().map(|id| id.0).collect()
+}
+
+/// What is wrong, of the notices that tell so.
+fn trouble_of(notice: &Notice, conversation: String) -> Trouble {
+    match notice {
         Notice::Interference { round, kind, times } => {
             let message = words::describe_interference(round.0, sign_of(*kind), *times);
             let (round, times) = (Some(round.0), Some(*times));
-            let trouble = Trouble::new(Code::Interference, message);
-            api::Event::Error(Trouble { round, times, ..trouble })
+            Trouble { round, times, ..Trouble::new(Code::Interference, message) }
         }
         Notice::Clock { round, ahead_ms } => {
             let message = words::describe_clock(round.0, *ahead_ms);
-            let round = Some(round.0);
-            api::Event::Error(Trouble { round, ..Trouble::new(Code::Clock, message) })
+            Trouble { round: Some(round.0), ..Trouble::new(Code::Clock, message) }
         }
         Notice::Paused { reason } => {
-            let message = words::describe_pause(&reason.to_string());
-            api::Event::Error(Trouble::new(Code::Paused, message))
+            Trouble::new(Code::Paused, words::describe_pause(&reason.to_string()))
         }
-        Notice::OutOfStep => {
+        _ => {
             let trouble = Trouble::new(Code::OutOfStep, words::describe_out_of_step());
-            api::Event::Error(Trouble { conversation: Some(conversation), ..trouble })
+            Trouble { conversation: Some(conversation), ..trouble }
         }
     }
 }

@@ -71,6 +71,18 @@ impl Client {
         Ok(id)
     }
 
+    /// Sends again what the partner may not have any more, see
+    /// [`Notice::MayBeLost`](crate::Notice::MayBeLost).
+    ///
+    /// # Errors
+    /// [`SayError::NotOpen`].
+    pub fn again(&mut self) -> Result<(), SayError> {
+        let talk = self.talk.as_mut().filter(|talk| !talk.conversation.is_finished());
+        talk.ok_or(SayError::NotOpen)?.conversation.again();
+        self.flush();
+        Ok(())
+    }
+
     /// This side has nothing more to say. [`Notice::Finished`](crate::Notice::Finished) comes when
     /// all of it has arrived and the partner has nothing more to say either.
     pub fn end(&mut self) {

@@ -294,7 +294,7 @@ impl Client {
         if !talk.conversation.talks_in(round) {
             return None;
         }
-        let contents = talk.conversation.compose(round);
+        let contents = talk.conversation.compose(round, rng);
         let sealed = talk.session.seal(&self.identity.secret, round, &contents, rng);
         let Ok([(first, first_answer), (second, second_answer)]) = sealed else {
             // The keys of the round are gone, or it is one that no clock shows.

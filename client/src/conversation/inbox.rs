@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use talaria_wire::Round;
-use talaria_wire::peer_message::{BODY_LEN, Content, Kind};
+use talaria_wire::peer_message::{BODY_LEN, Content, Kind, StreamDigest};
 
 use super::outbox::WINDOW;
 use super::state::{Change, ConversationState, FragmentBytes, Partial, Received, TEXT_MAX, Text};
@@ -28,10 +28,10 @@ impl Inbox {
         }
     }
 
-    /// The change that the next unit in order makes, if it is here.
-    pub(crate) fn next(&mut self, state: &ConversationState) -> Option<Change> {
+    /// The change that the next unit in order makes, if it is here, and what the stream holds with it.
+    pub(crate) fn next(&mut self, state: &ConversationState) -> Option<(Change, StreamDigest)> {
         let (content, round) = self.later.remove(&state.received)?;
-        Some(change(&content, round, state))
+        Some((change(&content, round, state), state.partner.received.and(&content)))
     }
 
     /// Bit `i`: unit `received + 1 + i` is here.
@@ -63,6 +63,8 @@ fn belongs(unit: &Content, partial: Option<&Partial>) -> bool {
         (index, Some(partial)) => {
             partial.id == unit.message_id
                 && partial.count == unit.fragment_count
+                // Of two copies of a home each may have a text with this number.
+                && partial.sent_ms == unit.sent_ms
                 && partial.have == index
         }
         (_, None) => false,
@@ -75,7 +77,7 @@ fn fragment(unit: &Content, round: Round, state: &ConversationState) -> Change {
     if unit.fragment_index + 1 < unit.fragment_count {
         let bytes = FragmentBytes(body.to_vec());
         let (index, count) = (unit.fragment_index, unit.fragment_count);
-        return Change::Fragment { seq, id, index, count, bytes };
+        return Change::Fragment { seq, id, index, count, sent_ms: unit.sent_ms, bytes };
     }
     let mut bytes = match &state.partial {
         Some(partial) if unit.fragment_index > 0 => partial.bytes.clone(),
@@ -112,7 +114,7 @@ mod tests {
         let mut inbox = Inbox::default();
         for unit in units {
             inbox.take_in(unit, Round(1), state.received);
-            while let Some(change) = inbox.next(&state) {
+            while let Some((change, _)) = inbox.next(&state) {
                 state.apply(&change);
             }
         }
@@ -146,7 +148,7 @@ mod tests {
             vec![data(0, 1, 2, b"y")],
             vec![data(0, 0, 2, b"not full"), data(1, 1, 2, b"y")],
             vec![data(0, 0, 3, &full), data(1, 2, 3, b"y")],
-            vec![data(0, 0, 197, &full)],
+            vec![data(0, 0, 206, &full)],
             vec![data(0, 0, 1, &[0xff])],
         ] {
             let count = u32::try_from(strays.len()).unwrap();

@@ -42,6 +42,9 @@ pub(crate) struct Acknowledgement {
 }
 
 impl Acknowledgement {
+    /// Says of nothing that it is there.
+    pub(crate) const NONE: Self = Self { ack: 0, selective: 0 };
+
     fn has(self, seq: u32) -> bool {
         seq < self.ack
             || match seq - self.ack {
@@ -126,7 +129,7 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    const NONE: Acknowledgement = Acknowledgement { ack: 0, selective: 0 };
+    const NONE: Acknowledgement = Acknowledgement::NONE;
 
     #[test]
     fn units_go_out_in_order_up_to_the_window() {

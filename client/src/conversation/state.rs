@@ -4,12 +4,16 @@
 //! before anything that depends on it leaves the machine, so the state in memory is always what
 //! a restart would find, or ahead of it by changes that nobody has heard of.
 
+mod streams;
+
 use std::collections::VecDeque;
 use std::fmt;
 
 use talaria_wire::Round;
-use talaria_wire::peer_message::{BODY_LEN, MessageId};
+use talaria_wire::peer_message::{BODY_LEN, MessageId, StreamDigest, StreamId};
 use thiserror::Error;
+
+pub use streams::{KEPT, Milestone, OwnStream, PartnerStream, SaidText};
 
 /// The longest text, in bytes of UTF-8.
 pub const TEXT_MAX: usize = 64 * 1024;
@@ -42,7 +46,7 @@ impl Text {
         &self.0
     }
 
-    /// How many messages carry it: 1 to 196.
+    /// How many messages carry it: 1 to 205.
     #[must_use]
     pub fn fragments(&self) -> u16 {
         let fragments = self.0.len().div_ceil(BODY_LEN).max(1);
@@ -146,9 +150,9 @@ pub struct TextMark {
     pub sent_ms: u64,
 }
 
-/// Texts that a partner may send again in a new session, although they have arrived: as many as
-/// units may be under way.
-pub const MAY_COME_AGAIN: u8 = 32;
+/// Texts that a partner may send again in a new session or stream, although they have arrived: as
+/// many as it remembers of those that it knows to have arrived, [`KEPT`].
+pub const MAY_COME_AGAIN: u8 = KEPT;
 
 /// The beginning of a text of the partner.
 #[derive(Clone, PartialEq, Eq)]
@@ -159,6 +163,8 @@ pub struct Partial {
     pub count: u16,
     /// How many of them are here: the first ones.
     pub have: u16,
+    /// When it was said, by the partner's clock.
+    pub sent_ms: u64,
     /// Their bytes.
     pub bytes: Vec<u8>,
 }
@@ -186,6 +192,10 @@ pub struct ConversationState {
     /// The entry of the directory with which the session began that the numbers below belong to, if
     /// there was one.
     pub start: Option<u64>,
+    /// This side's stream.
+    pub own: OwnStream,
+    /// The partner's stream.
+    pub partner: PartnerStream,
     /// Sequence number of the next unit to be queued.
     pub next_seq: u32,
     /// Number of the next text.
@@ -224,11 +234,39 @@ pub enum Change {
     },
     /// Something is to be sent.
     Queued(Outgoing),
+    /// A stream of this side begins: it is numbered anew.
+    StreamBegan {
+        /// Which.
+        stream: StreamId,
+        /// What is to be sent in it.
+        outgoing: Vec<Outgoing>,
+    },
     /// The partner has every unit below.
     Acknowledged {
         /// The first unit that it does not have.
         below: u32,
+        /// What was in the stream up to there.
+        digest: StreamDigest,
+        /// The same up to the end of each thing that is acknowledged as a whole by this.
+        ends: Vec<StreamDigest>,
     },
+    /// The partner knows another story of this side's stream, which ends.
+    OtherStory {
+        /// Of how many of the [`OwnStream::milestones`] it is certain that the partner has them.
+        certain: usize,
+    },
+    /// What was doubtful is to be sent again.
+    SentAgain {
+        /// All of it.
+        outgoing: Vec<Outgoing>,
+    },
+    /// The partner has begun a stream: nothing of it is here.
+    PartnerStream {
+        /// Which.
+        stream: StreamId,
+    },
+    /// One more unit of the partner's stream is here.
+    Digested(StreamDigest),
     /// The partner starts to talk.
     PartnerBegan {
         /// The unit that said so.
@@ -249,6 +287,8 @@ pub enum Change {
         index: u16,
         /// How many there are.
         count: u16,
+        /// When the text was said, by the partner's clock.
+        sent_ms: u64,
         /// Its bytes.
         bytes: FragmentBytes,
     },
@@ -291,19 +331,30 @@ impl ConversationState {
         match change {
             Change::Restarted { start, outgoing } => self.restart(*start, outgoing),
             Change::Queued(outgoing) => self.queue(outgoing),
-            Change::Acknowledged { below } => {
-                self.acked = *below;
-                while self.outgoing.front().is_some_and(|o| o.end_seq() <= *below) {
-                    self.outgoing.pop_front();
-                }
+            Change::StreamBegan { stream, outgoing } => self.begin_stream(*stream, outgoing),
+            Change::Acknowledged { below, digest, ends } => {
+                self.acknowledge(*below, *digest, ends);
             }
+            Change::OtherStory { certain } => self.own.doubt(*certain),
+            Change::SentAgain { outgoing } => {
+                outgoing.iter().for_each(|outgoing| self.queue(outgoing));
+                self.own.doubtful.clear();
+            }
+            Change::PartnerStream { stream } => {
+                self.partner = self.partner.followed_by(*stream, self.received);
+                self.received = 0;
+                self.partial = None;
+            }
+            Change::Digested(digest) => self.partner.received = *digest,
             Change::PartnerBegan { seq } => self.receive(*seq, false),
             Change::PartnerEnded { seq: Some(seq) } => self.receive(*seq, true),
             Change::PartnerEnded { seq: None } => self.run.partner_ended = true,
-            Change::Fragment { seq, id, index, count, bytes } => {
+            Change::Fragment { seq, id, index, count, sent_ms, bytes } => {
                 let partial = self.partial.take();
                 self.receive(*seq, false);
-                self.partial = Some(extend(partial, *id, *index, *count, &bytes.0));
+                let (have, bytes) = (index.saturating_add(1), extend(partial, *index, &bytes.0));
+                let (id, count, sent_ms) = (*id, *count, *sent_ms);
+                self.partial = Some(Partial { id, count, have, sent_ms, bytes });
             }
             Change::Text(received) => {
                 self.receive(received.seq, false);
@@ -325,10 +376,39 @@ impl ConversationState {
     /// Where the run stands, texts, and what was charged outlive a session.
     fn restart(&mut self, start: u64, outgoing: &[Outgoing]) {
         self.start = Some(start);
-        self.next_seq = outgoing.last().map_or(0, Outgoing::end_seq);
-        (self.acked, self.received) = (0, 0);
-        self.outgoing = outgoing.iter().cloned().collect();
+        self.own =
+            OwnStream { doubtful: std::mem::take(&mut self.own.doubtful), ..OwnStream::default() };
+        self.partner = PartnerStream::default();
+        self.renumber(outgoing);
+        self.received = 0;
         self.partial = None;
+    }
+
+    fn begin_stream(&mut self, stream: StreamId, outgoing: &[Outgoing]) {
+        self.own.id = Some(stream);
+        self.renumber(outgoing);
+    }
+
+    fn renumber(&mut self, outgoing: &[Outgoing]) {
+        self.next_seq = outgoing.last().map_or(0, Outgoing::end_seq);
+        self.acked = 0;
+        self.own.acked = self.own.base();
+        self.outgoing = outgoing.iter().cloned().collect();
+    }
+
+    fn acknowledge(&mut self, below: u32, digest: StreamDigest, ends: &[StreamDigest]) {
+        self.acked = below;
+        (self.own.acked, self.own.is_blind) = (digest, false);
+        let whole = self.outgoing.iter().take_while(|o| o.end_seq() <= below).count();
+        self.own.pass(self.outgoing.drain(..whole), ends);
+    }
+
+    /// What is doubtful, behind everything that is to be sent.
+    #[must_use]
+    pub fn doubtful_anew(&self) -> Vec<Outgoing> {
+        let texts = self.own.doubtful.iter().cloned();
+        let said = texts.map(|SaidText { id, text, sent_ms }| Said::Text { id, text, sent_ms });
+        number(self.next_seq, said)
     }
 
     /// What has to be sent in a new session: everything that the partner is not known to have
@@ -339,13 +419,7 @@ impl ConversationState {
         let begin = (self.run.begun && !waits(&Said::Begin)).then_some(Said::Begin);
         let end = (self.run.self_ended && !waits(&Said::End)).then_some(Said::End);
         let waiting = self.outgoing.iter().map(|outgoing| outgoing.what.clone());
-        let mut first_seq = 0;
-        let number = |what| {
-            let outgoing = Outgoing { first_seq, what };
-            first_seq = outgoing.end_seq();
-            outgoing
-        };
-        begin.into_iter().chain(waiting).chain(end).map(number).collect()
+        number(0, begin.into_iter().chain(waiting).chain(end))
     }
 
     fn queue(&mut self, outgoing: &Outgoing) {
@@ -357,7 +431,8 @@ impl ConversationState {
             }
             Said::End => self.run.self_ended = true,
             Said::Text { id, .. } => {
-                self.next_message = id.0.saturating_add(1);
+                // One that is sent again has an old number.
+                self.next_message = self.next_message.max(id.0.saturating_add(1));
                 self.run.self_ended = false;
             }
         }
@@ -379,14 +454,23 @@ impl ConversationState {
     }
 }
 
-fn extend(partial: Option<Partial>, id: MessageId, index: u16, count: u16, more: &[u8]) -> Partial {
+/// Each after the one before, from `first_seq` on.
+fn number(mut first_seq: u32, said: impl Iterator<Item = Said>) -> Vec<Outgoing> {
+    let number = |what| {
+        let outgoing = Outgoing { first_seq, what };
+        first_seq = outgoing.end_seq();
+        outgoing
+    };
+    said.map(number).collect()
+}
+
+fn extend(partial: Option<Partial>, index: u16, more: &[u8]) -> Vec<u8> {
     let mut bytes = match partial {
         Some(partial) if index > 0 => partial.bytes,
         _ => Vec::new(),
     };
     bytes.extend_from_slice(more);
-    let have = index.saturating_add(1);
-    Partial { id, count, have, bytes }
+    bytes
 }
 
 #[cfg(test)]
@@ -397,7 +481,7 @@ mod tests {
     #[test]
     fn texts_have_a_limit_and_do_not_print() {
         assert_eq!(Text::new("x".repeat(TEXT_MAX + 1)), Err(TextTooLong(TEXT_MAX + 1)));
-        assert_eq!(Text::new("x".repeat(TEXT_MAX)).unwrap().fragments(), 196);
+        assert_eq!(Text::new("x".repeat(TEXT_MAX)).unwrap().fragments(), 205);
         assert_eq!(Text::new("").unwrap().fragments(), 1);
         let state = ConversationState {
             outgoing: [text(0, "hidden")].into(),
@@ -412,15 +496,19 @@ mod tests {
         Outgoing { first_seq, what }
     }
 
+    fn acknowledged(below: u32) -> Change {
+        Change::Acknowledged { below, digest: StreamDigest::default(), ends: vec![] }
+    }
+
     #[test]
     fn acknowledgements_release_only_whole_texts() {
         let mut state = ConversationState::default();
         state.apply(&Change::Queued(Outgoing { first_seq: 0, what: Said::Begin }));
         state.apply(&Change::Queued(text(1, &"x".repeat(BODY_LEN * 2))));
         assert_eq!((state.next_seq, state.unacknowledged()), (3, 1));
-        state.apply(&Change::Acknowledged { below: 2 });
+        state.apply(&acknowledged(2));
         assert_eq!((state.outgoing.len(), state.unacknowledged()), (1, 1));
-        state.apply(&Change::Acknowledged { below: 3 });
+        state.apply(&acknowledged(3));
         assert!(state.outgoing.is_empty());
     }
 

@@ -1,11 +1,15 @@
 //! Two conversations, wired together by rounds that fail, lose, delay and part them.
 
+mod restored;
+
 use std::collections::VecDeque;
 
+use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
+use rand::SeedableRng;
 
 use super::ending::FORGOTTEN_AFTER;
-use super::state::Run;
+use super::state::{OwnStream, Run};
 use super::*;
 use talaria_wire::peer_message::Kind;
 
@@ -23,6 +27,18 @@ struct Side {
     finished: bool,
     /// The session that it knows of.
     start: u8,
+    /// What a person sees of one's own texts.
+    own: Vec<(MessageId, String, Mark)>,
+    /// It may be a copy of old files.
+    may_be_old: bool,
+}
+
+/// What is shown beside one's own text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Waiting,
+    Delivered,
+    Doubtful,
 }
 
 impl Side {
@@ -35,6 +51,8 @@ impl Side {
             pending: VecDeque::new(),
             finished: false,
             start: 0,
+            own: Vec::new(),
+            may_be_old: false,
         };
         side.settle();
         side
@@ -56,13 +74,43 @@ impl Side {
                     self.heard.push(text.as_str().to_owned());
                     self.conversation.shown(number);
                 }
-                Notice::Delivered { id, .. } => self.delivered.push(id),
+                Notice::Delivered { id, .. } => {
+                    self.delivered.push(id);
+                    self.mark(id, Mark::Delivered);
+                }
                 Notice::Finished => self.finished = true,
-                Notice::OutOfStep => panic!("nobody works with old files here"),
+                Notice::OutOfStep | Notice::MayBeLost { .. } if !self.may_be_old => {
+                    panic!("nobody works with old files here")
+                }
+                Notice::MayBeLost { ids, older } => self.doubt(&ids, older),
+                Notice::SentAgain { ids } => {
+                    ids.into_iter().for_each(|id| self.mark(id, Mark::Waiting));
+                }
                 _ => {}
             }
         }
         self.commit();
+    }
+
+    fn say(&mut self, text: &str, now: UnixMillis) {
+        let id = self.conversation.say(text, now).unwrap();
+        self.own.push((id, text.to_owned(), Mark::Waiting));
+        self.settle();
+    }
+
+    fn mark(&mut self, id: MessageId, mark: Mark) {
+        if let Some(own) = self.own.iter_mut().rev().find(|own| own.0 == id) {
+            own.2 = mark;
+        }
+    }
+
+    fn doubt(&mut self, ids: &[MessageId], older: bool) {
+        ids.iter().for_each(|id| self.mark(*id, Mark::Doubtful));
+        let first = self.own.iter().position(|own| ids.contains(&own.0));
+        let before = first.unwrap_or(self.own.len());
+        for own in self.own[..before].iter_mut().filter(|_| older) {
+            own.2 = Mark::Doubtful;
+        }
     }
 
     fn restart(&mut self) {
@@ -97,6 +145,10 @@ fn partner(content: Content) -> SlotResult {
 fn open(start: u8, state: ConversationState) -> Conversation {
     let session = SessionId([start; 32]);
     Conversation::new(name(), &session, start.into(), state, Limit::default())
+}
+
+fn rng() -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(2)
 }
 
 fn name() -> UserName {
@@ -150,11 +202,13 @@ struct Wire {
     round: u64,
     /// The newest session.
     start: u8,
+    rng: ChaCha20Rng,
 }
 
 impl Wire {
     fn new() -> Self {
-        Self { sides: [Side::new(), Side::new()], round: 0, start: 0 }
+        let rng = ChaCha20Rng::seed_from_u64(1);
+        Self { sides: [Side::new(), Side::new()], round: 0, start: 0, rng }
     }
 
     fn step(&mut self, fate: &Fate) {
@@ -178,7 +232,11 @@ impl Wire {
         }
         let present = !fate.absent[i] && side.conversation.talks_in(round);
         side.settle();
-        present.then(|| side.conversation.compose(round))
+        let rng = &mut self.rng;
+        let said = present.then(|| side.conversation.compose(round, rng));
+        // Nothing leaves before it is durable.
+        side.commit();
+        said
     }
 
     fn listen(&mut self, i: usize, round: Round, said: &[Option<Contents>; 2], fate: &Fate) {
@@ -221,9 +279,7 @@ impl Wire {
     }
 
     fn say(&mut self, i: usize, text: &str) {
-        let side = &mut self.sides[i];
-        side.conversation.say(text, UnixMillis(1)).unwrap();
-        side.settle();
+        self.sides[i].say(text, UnixMillis(1));
     }
 
     fn end(&mut self, i: usize) {
@@ -422,7 +478,7 @@ fn presence_is_told_once() {
     let mut presences = Vec::new();
     for round in 0..30 {
         let round = Round(round);
-        conversation.compose(round);
+        conversation.compose(round, &mut rng());
         let here = (3..6).contains(&round.0) || round.0 == 20;
         let slot = if here { partner(Content::idle()) } else { SlotResult::Nothing };
         conversation.came_back(round, [slot.clone(), slot]);
@@ -445,13 +501,13 @@ fn presence_is_told_once() {
 fn long_texts_report_progress_on_both_sides() {
     let mut wire = Wire::new();
     let mut seen = Vec::new();
-    let text = "x".repeat(2000);
+    let text = "x".repeat(1900);
     wire.sides[0].conversation.say(&text, UnixMillis(1)).unwrap();
     for _ in 0..10 {
         let round = Round(wire.round);
         wire.round += 1;
-        let a = wire.sides[0].conversation.compose(round);
-        let b = wire.sides[1].conversation.compose(round);
+        let a = wire.sides[0].conversation.compose(round, &mut rng());
+        let b = wire.sides[1].conversation.compose(round, &mut rng());
         wire.sides[0].conversation.came_back(round, b.map(partner));
         wire.sides[1].conversation.came_back(round, a.map(partner));
         for side in &mut wire.sides {
@@ -470,13 +526,18 @@ fn long_texts_report_progress_on_both_sides() {
 fn acknowledgements_of_what_was_never_said_are_noticed() {
     let mut conversation = open(0, ConversationState::default());
     for round in 0..3 {
-        conversation.compose(Round(round));
-        let ahead = Content { ack: 9, ..Content::idle() };
+        conversation.compose(Round(round), &mut rng());
+        let ack_stream = conversation.state().own.id;
+        let ahead = Content { ack: 9, ack_stream, ..Content::idle() };
         let slots = [partner(ahead), SlotResult::Nothing];
         conversation.came_back(Round(round), slots);
     }
     let notices = conversation.take_notices();
-    assert_eq!(notices.iter().filter(|n| **n == Notice::OutOfStep).count(), 1);
+    assert_eq!(
+        notices.iter().filter(|n| **n == Notice::OutOfStep).count(),
+        3,
+        "each in a new stream"
+    );
     assert_eq!(conversation.state().acked, 0);
 }
 
@@ -486,6 +547,7 @@ fn the_stream_ends_before_its_numbers_do() {
         start: Some(0),
         next_seq: SEQ_LIMIT - 1,
         acked: SEQ_LIMIT - 1,
+        own: OwnStream { id: Some(StreamId::UNSET), ..OwnStream::default() },
         run: Run { begun: true, ..Run::default() },
         ..ConversationState::default()
     };
@@ -493,5 +555,5 @@ fn the_stream_ends_before_its_numbers_do() {
     assert!(conversation.say("last", UnixMillis(0)).is_ok());
     assert_eq!(conversation.say("more", UnixMillis(0)), Err(SayError::Exhausted));
     conversation.end(false);
-    assert_eq!(conversation.compose(Round(1)).map(|c| c.kind), [Kind::Data, Kind::End]);
+    assert_eq!(conversation.compose(Round(1), &mut rng()).map(|c| c.kind), [Kind::Data, Kind::End]);
 }

@@ -1,7 +1,7 @@
 //! What is under way as units: what each of them carries, and what it means that some have arrived.
 
 use talaria_wire::Round;
-use talaria_wire::peer_message::{Body, Content, Kind};
+use talaria_wire::peer_message::{BODY_LEN, Body, Content, Kind};
 
 use super::state::{Outgoing, Said, TEXT_MAX};
 use crate::notice::{Notice, Way};
@@ -44,4 +44,4 @@ pub(super) fn arrival(
     (before < below).then_some(Notice::Progress { id, way, have, count })
 }
 
-const _: () = assert!(TEXT_MAX / 336 < 65_536, "a text's fragments are counted in 16 bits");
+const _: () = assert!(TEXT_MAX / BODY_LEN < 65_536, "a text's fragments are counted in 16 bits");

@@ -5,6 +5,7 @@
 
 mod changes;
 mod kinds;
+mod streams;
 
 use std::path::Path;
 
@@ -31,9 +32,12 @@ use talaria_client::conversation::state::{
 use kinds::{BEGIN, END, TEXT};
 
 /// Version of the tables, in `user_version`. Up to 2 they were not encrypted.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 const TABLES: &str = include_str!("tables.sql");
+/// What makes the tables of each format out of those of the one before. What has been released is
+/// never changed.
+const STEPS: [(i64, &str); 1] = [(3, include_str!("migrations/3-to-4.sql"))];
 
 /// What SQLite and SQLCipher keep beside the file of a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -292,7 +296,7 @@ impl Database {
     ) -> Result<ConversationState, HomeError> {
         let sql = "SELECT id, next_seq, next_message, acked, received, begun, self_ended,
                    partner_ended, partial_id, partial_count, partial_have, charged, budget_warned,
-                   start, texts FROM contact WHERE key = ?1";
+                   start, texts, partial_sent FROM contact WHERE key = ?1";
         let row = self.connection.query_row(sql, [partner.to_bytes()], conversation_row);
         let Some((id, mut state)) = row.optional()? else {
             return Ok(ConversationState::default());
@@ -301,6 +305,7 @@ impl Database {
         self.read_outgoing(id, &mut state)?;
         self.read_unshown(id, &mut state)?;
         self.read_recent(id, &mut state)?;
+        streams::read(&self.connection, id, &mut state)?;
         Ok(state)
     }
 
@@ -402,12 +407,15 @@ fn bring_up_to_date(connection: &mut Connection) -> Result<(), HomeError> {
     }
     // Another process may do the same at this moment: look again once nobody else can write.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let steps = match format(&transaction)? {
+    match format(&transaction)? {
         FORMAT => return Ok(()),
-        0 => TABLES,
+        0 => transaction.execute_batch(TABLES)?,
+        older if STEPS.iter().any(|(from, _)| *from == older) => {
+            let steps = STEPS.iter().filter(|(from, _)| *from >= older);
+            steps.clone().try_for_each(|(_, step)| transaction.execute_batch(step))?;
+        }
         newer => return Err(HomeError::NewerFormat(newer)),
-    };
-    transaction.execute_batch(steps)?;
+    }
     transaction.pragma_update(None, "user_version", FORMAT)?;
     Ok(transaction.commit()?)
 }
@@ -446,6 +454,7 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationState)>
             id: MessageId(id),
             count: row.get(9)?,
             have: row.get(10)?,
+            sent_ms: row.get::<_, i64>(15)?.cast_unsigned(),
             bytes: Vec::new(),
         }),
     };

@@ -25,7 +25,10 @@ pub enum HomeError {
     )]
     OldFormat(PathBuf),
     /// `account.toml` cannot be understood.
-    #[error("{0} is damaged: restore it from a copy; without one what this home remembers is lost")]
+    #[error(
+        "{0} is damaged: put a copy of this file back, or of the whole home; without one what this \
+         home remembers is lost"
+    )]
     BadAccountFile(PathBuf),
     /// The login was right, and does not open this home.
     #[error("the password is right, but does not open this home: it was changed from another one")]
@@ -50,7 +53,10 @@ pub enum HomeError {
     #[error("the home was written by a newer talaria (format {0}): update this program")]
     NewerFormat(i64),
     /// The database holds something that no program has written.
-    #[error("the database of the home is damaged ({0}): restore it from a copy")]
+    #[error(
+        "the database of the home is damaged ({0}): put the newest copy of the whole home back, if \
+         there is one; what came after it is missing then, and where that is in doubt you are told"
+    )]
     Damaged(&'static str),
     /// The network file is wrong.
     #[error("{path}: {source}")]

@@ -55,7 +55,15 @@ CREATE TABLE contact (
     budget_warned INTEGER NOT NULL DEFAULT 0,
     -- What the file of the shown mark says, and to whom it belongs, only this row tells.
     mark_tag BLOB,
-    mark_mask INTEGER
+    mark_mask INTEGER,
+    -- The incarnation of each side's stream, and what was in it up to `acked` and `received`.
+    stream INTEGER,
+    acked_digest BLOB,
+    stream_blind INTEGER NOT NULL DEFAULT 0,
+    milestones_cut INTEGER NOT NULL DEFAULT 0,
+    partner_stream INTEGER,
+    received_digest BLOB,
+    partial_sent INTEGER
 ) STRICT;
 
 -- The partner's text that is under way.
@@ -78,7 +86,7 @@ CREATE TABLE outgoing (
     PRIMARY KEY (contact, first_seq)
 ) STRICT, WITHOUT ROWID;
 
--- The newest texts of the partner, which may come again in a new session.
+-- The newest texts of the partner, which may come again in a new session or stream.
 CREATE TABLE recent (
     contact INTEGER NOT NULL REFERENCES contact ON DELETE CASCADE,
     number INTEGER NOT NULL,
@@ -98,3 +106,26 @@ CREATE TABLE unshown (
     round INTEGER NOT NULL,
     PRIMARY KEY (contact, number)
 ) STRICT, WITHOUT ROWID;
+
+-- The newest things that the partner is known to have, and where in which stream each ended.
+CREATE TABLE milestone (
+    id INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL REFERENCES contact ON DELETE CASCADE,
+    stream INTEGER NOT NULL,
+    end_seq INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    message_id INTEGER,
+    text TEXT,
+    sent_ms INTEGER
+) STRICT;
+CREATE INDEX milestone_of ON milestone (contact);
+
+-- Texts that the partner had acknowledged and may not have any more.
+CREATE TABLE doubtful (
+    id INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL REFERENCES contact ON DELETE CASCADE,
+    message_id INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    sent_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX doubtful_of ON doubtful (contact);

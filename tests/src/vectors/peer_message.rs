@@ -5,7 +5,8 @@ use talaria_wire::Round;
 use talaria_wire::crypto::{IdentityPublic, IdentitySecret};
 use talaria_wire::network_file::NetworkId;
 use talaria_wire::peer_message::{
-    self, Body, Content, Direction, Kind, MessageId, Place, SIGNED_LEN, SessionId,
+    self, Body, Content, Direction, Kind, MessageId, Place, SIGNED_LEN, SessionId, StreamDigest,
+    StreamId,
 };
 
 use super::Sealer;
@@ -53,6 +54,10 @@ pub(super) struct Good {
     pub(super) fields: Fields,
     pub(super) content: Hex,
     pub(super) signature: Hex,
+    /// Of a stream with this unit alone.
+    pub(super) digest: Hex,
+    /// What the next stream begins with, of whoever has seven units.
+    pub(super) base: Hex,
     pub(super) message: Hex,
 }
 
@@ -87,6 +92,9 @@ pub(super) struct Fields {
     pub(super) fragment_index: u16,
     pub(super) fragment_count: u16,
     pub(super) sent_ms: u64,
+    pub(super) stream: u32,
+    pub(super) ack_stream: u32,
+    pub(super) ack_digest: Hex,
     pub(super) ratchet: Hex,
     pub(super) body: Hex,
 }
@@ -128,6 +136,8 @@ impl Good {
             peer_message::seal(&content, &keys, &sealer.place, &sender, &recipient, &mut rng);
         let opened =
             peer_message::open(&message, &keys, &sealer.place, sender.public(), &recipient);
+        let digest = StreamDigest::default().and(&content);
+        let base = digest.base(content.stream, 7);
         assert_eq!(opened, Ok(content), "{name}");
 
         let plaintext = sealer.decrypt(&message);
@@ -142,6 +152,8 @@ impl Good {
             fields: fields.clone(),
             content: content.into(),
             signature: signature.into(),
+            digest: digest.0.into(),
+            base: base.0.into(),
             message: message.into(),
         }
     }
@@ -209,8 +221,11 @@ impl Fields {
             fragment_index: self.fragment_index,
             fragment_count: self.fragment_count,
             sent_ms: self.sent_ms,
+            stream: StreamId::new(self.stream).expect("a stream has a number"),
+            ack_stream: StreamId::new(self.ack_stream),
+            ack_digest: StreamDigest(self.ack_digest.array()),
             ratchet: self.ratchet.array(),
-            body: Body::new(&self.body.0).expect("a body of at most 336 bytes"),
+            body: Body::new(&self.body.0).expect("a body of at most 320 bytes"),
         }
     }
 }

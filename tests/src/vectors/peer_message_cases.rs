@@ -84,10 +84,10 @@ fn good(identities: &[Identity], rng: &mut ChaCha20Rng) -> Vec<Good> {
     let fragment = Fields {
         seq: u32::MAX,
         message_id: 7,
-        fragment_index: 194,
-        fragment_count: 196,
+        fragment_index: 203,
+        fragment_count: 205,
         ratchet: [0xa5; 32].into(),
-        body: [0x7a; 336].into(),
+        body: [0x7a; 320].into(),
         ..fields(1)
     };
     let empty = Fields { seq: 2, fragment_count: 1, ..fields(1) };
@@ -113,6 +113,9 @@ fn fields(kind: u8) -> Fields {
         fragment_index: 0,
         fragment_count: 0,
         sent_ms: 1_800_000_020_123,
+        stream: 0x5eed_0001,
+        ack_stream: 0x5eed_0002,
+        ack_digest: [0xd1; 8].into(),
         ratchet: [0; 32].into(),
         body: Hex(vec![]),
     }
@@ -210,16 +213,18 @@ impl Faults<'_> {
         };
         vec![
             case("a byte after the body", |c| c[SIGNED_LEN - 1] = 1),
-            case("a body that is longer than its field", |c| c[2..4].copy_from_slice(&[1, 0x51])),
+            case("a body that is longer than its field", |c| c[2..4].copy_from_slice(&[1, 0x41])),
             case("an unknown kind", |c| c[0] = 5),
             case("a head of another length", |c| c[0] = 4),
             case("an unknown flag", |c| c[1] = 2),
+            case("no stream", |c| c[32..36].fill(0)),
+            case("an acknowledgement of no stream", |c| c[36..40].fill(0)),
             case("a fragment past the last", |c| c[21] = 1),
             case("a fragment of none", |c| c[23] = 0),
             case("an acknowledgement with a body", |c| (c[0], c[23]) = (0, 0)),
             case("a begin that counts fragments", |c| {
                 (c[0], c[3]) = (2, 0);
-                c[64..].fill(0);
+                c[80..].fill(0);
             }),
         ]
     }

@@ -51,11 +51,15 @@ pub enum Label {
     EntryTime,
     /// Secret of an era of the keywheel, from the root or from the era before.
     WheelEra,
+    /// What was in the first units of a stream.
+    StreamDigest,
+    /// What a stream begins upon: how far its reader had come in the one before.
+    StreamBase,
 }
 
 impl Label {
     /// Every label, in the order of the enumeration.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::OnionContext,
         Self::OnionLayer,
         Self::NetworkVersion,
@@ -76,6 +80,8 @@ impl Label {
         Self::DirectoryHead,
         Self::EntryTime,
         Self::WheelEra,
+        Self::StreamDigest,
+        Self::StreamBase,
     ];
 
     /// The BLAKE3 context string.
@@ -102,6 +108,8 @@ impl Label {
             Self::DirectoryHead => "talaria v1 directory head",
             Self::EntryTime => "talaria v1 entry time",
             Self::WheelEra => "talaria v1 keywheel era",
+            Self::StreamDigest => "talaria v1 stream digest",
+            Self::StreamBase => "talaria v1 stream base",
         }
     }
 }

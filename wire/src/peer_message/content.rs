@@ -7,8 +7,10 @@ use thiserror::Error;
 use crate::codec::{DecodeError, Reader};
 use crate::identity::directory::{HEAD_LEN, Head};
 
+use super::stream::{StreamDigest, StreamId};
+
 /// Bytes that one message can carry.
-pub const BODY_LEN: usize = 336;
+pub const BODY_LEN: usize = 320;
 
 const FLAG_DONE: u8 = 1;
 
@@ -75,6 +77,16 @@ impl Body {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> u16 {
+        self.len
+    }
+
+    /// The bytes, then zeros.
+    pub(super) fn padded(&self) -> &[u8; BODY_LEN] {
+        &self.bytes
+    }
 }
 
 impl fmt::Debug for Body {
@@ -93,7 +105,13 @@ pub struct Content {
     pub done: bool,
     /// Place in the sender's stream; 0 for [`Kind::Idle`].
     pub seq: u32,
-    /// The sender has everything of the peer's stream below this.
+    /// The incarnation of the sender's stream, whatever the kind.
+    pub stream: StreamId,
+    /// The stream of the peer's that is acknowledged; `None` if none is known, and then nothing is.
+    pub ack_stream: Option<StreamId>,
+    /// What was in the units below `ack`.
+    pub ack_digest: StreamDigest,
+    /// The sender has everything of that stream below this.
     pub ack: u32,
     /// Bit `i` (least significant first): the sender also has `ack + 1 + i`.
     pub selective_ack: u32,
@@ -119,6 +137,9 @@ impl Content {
             kind: Kind::Idle,
             done: false,
             seq: 0,
+            stream: StreamId::UNSET,
+            ack_stream: None,
+            ack_digest: StreamDigest::default(),
             ack: 0,
             selective_ack: 0,
             message_id: MessageId(0),
@@ -148,7 +169,8 @@ impl Content {
 
     /// Writes the content to `out`, which has exactly its length.
     pub(super) fn encode(&self, out: &mut [u8]) {
-        let fields: [&[u8]; 12] = [
+        let ack_stream = self.ack_stream.map_or(0, |stream| stream.0.get());
+        let fields: [&[u8]; 15] = [
             &[self.kind as u8],
             &[if self.done { FLAG_DONE } else { 0 }],
             &self.body.len.to_be_bytes(),
@@ -159,6 +181,9 @@ impl Content {
             &self.fragment_index.to_be_bytes(),
             &self.fragment_count.to_be_bytes(),
             &self.sent_ms.to_be_bytes(),
+            &self.stream.0.get().to_be_bytes(),
+            &ack_stream.to_be_bytes(),
+            &self.ack_digest.0,
             &self.ratchet,
             &self.body.bytes,
         ];
@@ -190,6 +215,9 @@ impl Content {
             fragment_index: reader.u16()?,
             fragment_count: reader.u16()?,
             sent_ms: reader.u64()?,
+            stream: StreamId::new(reader.u32()?).ok_or(DecodeError::BadValue("stream"))?,
+            ack_stream: StreamId::new(reader.u32()?),
+            ack_digest: StreamDigest(reader.array()?),
             ratchet: reader.array()?,
             body: Body { bytes: reader.array()?, len },
         };
@@ -217,6 +245,11 @@ impl Content {
         if !fragments {
             return Err(DecodeError::BadValue("fragment"));
         }
+        let acknowledges =
+            self.ack != 0 || self.selective_ack != 0 || self.ack_digest != StreamDigest::default();
+        if self.ack_stream.is_none() && acknowledges {
+            return Err(DecodeError::BadValue("acknowledged stream"));
+        }
         Ok(self)
     }
 }
@@ -240,6 +273,7 @@ mod tests {
     use crate::identity::directory::EntryHash;
     use crate::peer_message::SIGNED_LEN;
     use proptest::prelude::*;
+    use std::num::NonZeroU32;
 
     proptest! {
         #[test]
@@ -247,6 +281,7 @@ mod tests {
             (seq, ack, selective_ack, id) in any::<(u32, u32, u32, u32)>(),
             (fragment_index, more) in any::<(u16, u16)>(),
             (sent_ms, ratchet, done) in any::<(u64, [u8; 32], bool)>(),
+            (stream, ack_stream, digest) in any::<(NonZeroU32, NonZeroU32, [u8; 8])>(),
             text in prop::collection::vec(any::<u8>(), 0..=BODY_LEN),
         ) {
             let fragment_index = fragment_index.min(u16::MAX - 1);
@@ -255,6 +290,9 @@ mod tests {
                 message_id: MessageId(id),
                 fragment_index,
                 fragment_count: fragment_index.saturating_add(more).max(fragment_index + 1),
+                stream: StreamId(stream),
+                ack_stream: Some(StreamId(ack_stream)),
+                ack_digest: StreamDigest(digest),
                 sent_ms, ratchet,
                 body: Body::new(&text).unwrap(),
             };
@@ -270,7 +308,7 @@ mod tests {
             bytes[0] = kind;
             bytes[1] &= 1;
             bytes[2..4].copy_from_slice(&len.to_be_bytes());
-            bytes[64 + usize::from(len).min(BODY_LEN)..].fill(0);
+            bytes[80 + usize::from(len).min(BODY_LEN)..].fill(0);
             if let Ok(content) = Content::decode(&bytes) {
                 let mut again = [0; SIGNED_LEN];
                 content.encode(&mut again);
@@ -290,7 +328,7 @@ mod tests {
         for len in [0, HEAD_LEN - 1, HEAD_LEN + 1] {
             let mut bad = bytes;
             bad[2..4].copy_from_slice(&u16::try_from(len).unwrap().to_be_bytes());
-            bad[64 + len.min(HEAD_LEN)..].fill(0);
+            bad[80 + len.min(HEAD_LEN)..].fill(0);
             assert!(Content::decode(&bad).is_err(), "{len}");
         }
         for at in [21, 23] {
@@ -302,7 +340,7 @@ mod tests {
 
     #[test]
     fn bodies_have_a_limit_and_do_not_print() {
-        assert_eq!(Body::new(&[0; 337]), Err(BodyTooLong(337)));
+        assert_eq!(Body::new(&[0; 321]), Err(BodyTooLong(321)));
         assert_eq!(format!("{:?}", Body::new(b"secret").unwrap()), "Body(6 bytes)");
     }
 
@@ -311,9 +349,21 @@ mod tests {
         let mut bytes = [0; SIGNED_LEN];
         Content::idle().encode(&mut bytes);
         assert!(Content::decode(&bytes).is_ok());
-        for (at, value) in
-            [(0, 5), (0, 4), (1, 2), (3, 1), (2, 2), (21, 1), (23, 1), (SIGNED_LEN - 1, 1)]
-        {
+        for (at, value) in [
+            (0, 5),
+            (0, 4),
+            (1, 2),
+            (3, 1),
+            (2, 2),
+            (21, 1),
+            (23, 1),
+            (SIGNED_LEN - 1, 1),
+            // No stream; an acknowledgement of none.
+            (35, 0),
+            (11, 1),
+            (15, 1),
+            (47, 1),
+        ] {
             let mut bad = bytes;
             bad[at] = value;
             assert!(Content::decode(&bad).is_err(), "byte {at} = {value}");

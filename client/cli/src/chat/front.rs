@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use talaria_api::{Event, Request};
+use talaria_api::{Event, Request, Token};
 use talaria_client::Contact;
 use talaria_daemon::hub::{Face, Hub, Requests, TooMuch};
 use talaria_daemon::{Summary, WhenSpent};
@@ -12,11 +12,15 @@ use crate::args::Chat;
 use crate::error::CliError;
 use crate::unlocked::generator;
 
+/// No line of input has this number.
+const AGAIN: u64 = u64::MAX;
+
 /// A face at a running client.
 pub(crate) struct Front {
     pub(crate) partner: String,
     pub(crate) leave: bool,
     pub(crate) timeout: Option<Duration>,
+    again: bool,
     hub: Hub,
     face: Face,
 }
@@ -27,7 +31,7 @@ impl Front {
         let partner = contact.name.to_string();
         let when_spent = if args.beyond_budget { WhenSpent::GoOn } else { WhenSpent::Stop };
         let (hub, face) = Hub::start(home, contact, when_spent, &mut generator()?)?;
-        Ok(Self { partner, leave: args.leave, timeout: args.timeout, hub, face })
+        Ok(Self { partner, leave: args.leave, timeout: args.timeout, again: args.again, hub, face })
     }
 
     /// What happens next; `None` after the last event. After a message nothing comes before it is
@@ -47,6 +51,15 @@ impl Front {
     /// Asks for something, without waiting.
     pub(crate) fn ask(&mut self, request: Request) -> Result<(), TooMuch> {
         self.face.ask(request)
+    }
+
+    /// Asks for what was wished for at the start: that what may be lost is sent again.
+    pub(crate) fn send_again(&mut self) {
+        let (token, conversation) = (Token(AGAIN), self.partner.clone());
+        if self.again {
+            // Nothing waits before it.
+            let _ = self.ask(Request::Again { token, conversation });
+        }
     }
 
     /// A way to ask from elsewhere.

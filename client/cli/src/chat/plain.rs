@@ -35,6 +35,7 @@ struct Plain {
 /// Talks until both sides have ended; gives the exit code.
 pub(super) async fn show(mut front: Front, json: bool) -> Result<u8, CliError> {
     let mut signals = Signals::new().map_err(CliError::Runtime)?;
+    front.send_again();
     let mut reports = start_reader(&front);
     let mut plain = Plain { json, partner: front.partner.clone(), ..Plain::default() };
     let mut timeout = pin!(wait(front.timeout));
@@ -121,7 +122,9 @@ impl Plain {
             }
             Event::Delivered { .. } => self.delivered += 1,
             Event::Error(trouble) => self.tell_trouble(trouble),
-            Event::Contact { trust: Trust::Changed, .. } | Event::Budget { .. } => {
+            Event::Contact { trust: Trust::Changed, .. }
+            | Event::Budget { .. }
+            | Event::MayBeLost { .. } => {
                 if let Some(text) = advice::describe(event) {
                     self.say(&format!("warning: {text}"));
                 }

@@ -18,6 +18,7 @@ pub(super) enum Wish {
     Say(Token, Text),
     Leave(Token),
     AcceptKey(Token),
+    Again(Token),
     Stop,
 }
 
@@ -35,6 +36,8 @@ pub(super) enum State {
     Waiting,
     Partly(u16, u16),
     Delivered,
+    /// It was delivered, and the partner may not have it any more.
+    Doubtful,
     Refused,
 }
 
@@ -122,8 +125,13 @@ impl App {
                 self.link = Link::Down(message);
             }
             other => {
-                if let Event::Budget { state, .. } = &other {
-                    self.budget = Some(*state);
+                match &other {
+                    Event::Budget { state, .. } => self.budget = Some(*state),
+                    Event::MayBeLost { ids, older, .. } => self.doubt(ids, *older),
+                    Event::SentAgain { ids, .. } => {
+                        ids.iter().for_each(|id| self.set_state(*id, State::Waiting));
+                    }
+                    _ => {}
                 }
                 if let Some(text) = advice::describe(&other) {
                     self.push(Item::Info(text));
@@ -181,6 +189,20 @@ impl App {
             {
                 *state = new;
                 return;
+            }
+        }
+    }
+
+    /// The partner may not have these any more; nor, if `older`, any that arrived before them.
+    fn doubt(&mut self, ids: &[u32], older: bool) {
+        let mut before = older;
+        for item in &mut self.items {
+            if let Item::Own { id: Some(id), state, .. } = item {
+                let is_named = ids.contains(id);
+                before &= !is_named;
+                if is_named || before && *state == State::Delivered {
+                    *state = State::Doubtful;
+                }
             }
         }
     }
@@ -245,6 +267,7 @@ impl App {
             "" => Wish::Nothing,
             "/quit" => self.leave(),
             "/accept" => Wish::AcceptKey(self.token()),
+            "/again" => Wish::Again(self.token()),
             _ if self.leaving => Wish::Nothing,
             _ => {
                 let (token, time) = (self.token(), clock_time(now().0));

@@ -72,6 +72,7 @@ fn state_mark(state: State) -> Span<'static> {
         State::Waiting => " …".dim(),
         State::Partly(have, count) => format!(" … {have}/{count}").dim(),
         State::Delivered => " ✓".green(),
+        State::Doubtful => " ?".yellow(),
         State::Refused => " ✗".red(),
     }
 }

@@ -102,6 +102,7 @@ fn weight(event: &Event) -> usize {
         Event::Message { text, .. } | Event::Repeated { text, .. } => text.0.len(),
         Event::Error(trouble) => trouble.message.len(),
         Event::Budget { message, .. } => message.len(),
+        Event::MayBeLost { ids, message, .. } => message.len() + size_of_val(&ids[..]),
         _ => 0,
     };
     size_of::<Event>() + text

@@ -62,6 +62,7 @@ impl Requests {
             Request::End { .. } => Input::End,
             Request::Leave { .. } => Input::Leave,
             Request::AcceptKey { token, .. } => Input::AcceptKey(asked(token)),
+            Request::Again { token, .. } => Input::Again(asked(token)),
             Request::Shown { .. } => {
                 self.refuse(&request, "only the face that was told can have shown it");
                 return None;

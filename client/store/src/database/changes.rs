@@ -10,9 +10,16 @@ use super::kinds::{BEGIN, END, TEXT};
 use talaria_client::conversation::state::{Change, MAY_COME_AGAIN, Outgoing, Received, Said};
 
 /// The tables of one conversation, within a transaction.
-struct Tables<'a> {
-    transaction: &'a Transaction<'a>,
-    contact: i64,
+pub(super) struct Tables<'a> {
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) contact: i64,
+}
+
+/// The partner's text that is under way.
+struct Partly {
+    id: MessageId,
+    count: u16,
+    sent_ms: u64,
 }
 
 /// Takes one step.
@@ -27,14 +34,20 @@ pub(super) fn apply(
     match change {
         Change::Restarted { start, outgoing } => tables.restart(*start, outgoing),
         Change::Queued(item) => tables.queue(item),
-        Change::Acknowledged { below } => tables.acknowledge(*below),
+        Change::StreamBegan { stream, outgoing } => tables.begin_stream(*stream, outgoing),
+        Change::Acknowledged { below, digest, ends } => tables.acknowledge(*below, *digest, ends),
+        Change::OtherStory { certain } => tables.doubt(*certain),
+        Change::SentAgain { outgoing } => tables.send_again(outgoing),
+        Change::PartnerStream { stream } => tables.follow(*stream),
+        Change::Digested(digest) => tables.digested(*digest),
         Change::PartnerBegan { seq } | Change::Skipped { seq } => tables.receive(*seq, false),
         Change::PartnerEnded { seq: Some(seq) } => tables.receive(*seq, true),
         Change::PartnerEnded { seq: None } => {
             tables.run("UPDATE contact SET partner_ended = 1 WHERE id = :contact", &[])
         }
-        Change::Fragment { seq, id, index, count, bytes } => {
-            tables.fragment(*seq, *id, *index, *count, &bytes.0)
+        Change::Fragment { seq, id, index, count, sent_ms, bytes } => {
+            let text = Partly { id: *id, count: *count, sent_ms: *sent_ms };
+            tables.fragment(*seq, *index, &text, &bytes.0)
         }
         Change::Text(received) => tables.text(received),
         Change::Shown { through } => {
@@ -57,7 +70,7 @@ pub(super) fn apply(
 }
 
 impl Tables<'_> {
-    fn run(&self, sql: &str, values: &[(&str, &dyn ToSql)]) -> rusqlite::Result<()> {
+    pub(super) fn run(&self, sql: &str, values: &[(&str, &dyn ToSql)]) -> rusqlite::Result<()> {
         let mut all: Vec<(&str, &dyn ToSql)> = vec![(":contact", &self.contact)];
         all.extend_from_slice(values);
         self.transaction.prepare_cached(sql)?.execute(all.as_slice())?;
@@ -65,22 +78,18 @@ impl Tables<'_> {
     }
 
     fn restart(&self, start: u64, outgoing: &[Outgoing]) -> rusqlite::Result<()> {
-        self.run("DELETE FROM outgoing WHERE contact = :contact", &[])?;
+        self.forget_streams()?;
+        self.renumber(outgoing)?;
         self.run("DELETE FROM fragment WHERE contact = :contact", &[])?;
-        for item in outgoing {
-            self.insert(item)?;
-        }
-        let next_seq = outgoing.last().map_or(0, Outgoing::end_seq);
-        let sql = "UPDATE contact SET start = :start, next_seq = :next, acked = 0, received = 0,
-                   partial_id = NULL, partial_count = NULL, partial_have = NULL
-                   WHERE id = :contact";
-        self.run(sql, &[(":start", &start.cast_signed()), (":next", &next_seq)])
+        let sql = "UPDATE contact SET start = :start, received = 0, partial_id = NULL,
+                   partial_count = NULL, partial_have = NULL WHERE id = :contact";
+        self.run(sql, &[(":start", &start.cast_signed())])
     }
 
-    fn queue(&self, item: &Outgoing) -> rusqlite::Result<()> {
+    pub(super) fn queue(&self, item: &Outgoing) -> rusqlite::Result<()> {
         let (kind, message) = self.insert(item)?;
         let update = "UPDATE contact SET next_seq = ?2, begun = begun OR ?3 = 0,
-                      self_ended = ?3 = 2, next_message = coalesce(?4, next_message)
+                      self_ended = ?3 = 2, next_message = max(next_message, coalesce(?4, 0))
                       WHERE id = ?1";
         let next_message = message.map(|id| id.saturating_add(1));
         let values = params![self.contact, item.end_seq(), kind, next_message];
@@ -89,7 +98,7 @@ impl Tables<'_> {
     }
 
     /// Gives its kind, and the number of the text if it is one.
-    fn insert(&self, item: &Outgoing) -> rusqlite::Result<(i64, Option<u32>)> {
+    pub(super) fn insert(&self, item: &Outgoing) -> rusqlite::Result<(i64, Option<u32>)> {
         let (kind, message, text, sent) = match &item.what {
             Said::Begin => (BEGIN, None, None, None),
             Said::End => (END, None, None, None),
@@ -105,12 +114,6 @@ impl Tables<'_> {
         Ok((kind, message))
     }
 
-    fn acknowledge(&self, below: u32) -> rusqlite::Result<()> {
-        let below: &[(&str, &dyn ToSql)] = &[(":below", &below)];
-        self.run("UPDATE contact SET acked = :below WHERE id = :contact", below)?;
-        self.run("DELETE FROM outgoing WHERE contact = :contact AND end_seq <= :below", below)
-    }
-
     /// Whatever arrives ends the text that was under way.
     fn receive(&self, seq: u32, ended: bool) -> rusqlite::Result<()> {
         self.pass(seq, ended)?;
@@ -124,14 +127,7 @@ impl Tables<'_> {
         self.run(sql, &[(":next", &seq.saturating_add(1)), (":ended", &ended)])
     }
 
-    fn fragment(
-        &self,
-        seq: u32,
-        id: MessageId,
-        index: u16,
-        count: u16,
-        bytes: &[u8],
-    ) -> rusqlite::Result<()> {
+    fn fragment(&self, seq: u32, index: u16, text: &Partly, bytes: &[u8]) -> rusqlite::Result<()> {
         if index == 0 {
             self.receive(seq, false)?;
         } else {
@@ -139,8 +135,11 @@ impl Tables<'_> {
         }
         let have = index.saturating_add(1);
         let sql = "UPDATE contact SET partial_id = :id, partial_count = :count,
-                   partial_have = :have WHERE id = :contact";
-        self.run(sql, &[(":id", &id.0), (":count", &count), (":have", &have)])?;
+                   partial_have = :have, partial_sent = :sent WHERE id = :contact";
+        let sent = text.sent_ms.cast_signed();
+        let values: &[(&str, &dyn ToSql)] =
+            &[(":id", &text.id.0), (":count", &text.count), (":have", &have), (":sent", &sent)];
+        self.run(sql, values)?;
         let sql = "INSERT INTO fragment (contact, position, bytes)
                    VALUES (:contact, :index, :bytes)";
         self.run(sql, &[(":index", &index), (":bytes", &bytes)])

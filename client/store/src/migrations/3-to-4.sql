@@ -1,0 +1,33 @@
+ALTER TABLE contact ADD COLUMN stream INTEGER;
+ALTER TABLE contact ADD COLUMN acked_digest BLOB;
+ALTER TABLE contact ADD COLUMN stream_blind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contact ADD COLUMN milestones_cut INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contact ADD COLUMN partner_stream INTEGER;
+ALTER TABLE contact ADD COLUMN received_digest BLOB;
+ALTER TABLE contact ADD COLUMN partial_sent INTEGER;
+-- Of what was under way the time is not known: it comes again.
+UPDATE contact SET partial_id = NULL, partial_count = NULL, partial_have = NULL;
+DELETE FROM fragment;
+
+-- The newest things that the partner is known to have, and where in which stream each ended.
+CREATE TABLE milestone (
+    id INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL REFERENCES contact ON DELETE CASCADE,
+    stream INTEGER NOT NULL,
+    end_seq INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    message_id INTEGER,
+    text TEXT,
+    sent_ms INTEGER
+) STRICT;
+CREATE INDEX milestone_of ON milestone (contact);
+
+-- Texts that the partner had acknowledged and may not have any more.
+CREATE TABLE doubtful (
+    id INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL REFERENCES contact ON DELETE CASCADE,
+    message_id INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    sent_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX doubtful_of ON doubtful (contact);
