@@ -28,6 +28,7 @@ use talaria_wire::{HopIndex, Round, RoundShape, UnixMillis};
 
 use crate::conversation::budget::{Budget, Limit};
 use crate::identity::Identity;
+use crate::loss::Streak;
 use crate::notice::Notice;
 use away::RoundAway;
 use sealing::Sealing;
@@ -60,6 +61,7 @@ pub struct Client {
     clock_noticed: bool,
     /// The entry has said that no round opens.
     paused: bool,
+    streak: Streak,
     sealing: Sealing,
     away: VecDeque<RoundAway>,
     talk: Option<Talk>,
@@ -85,6 +87,7 @@ impl Client {
             deadline: None,
             clock_noticed: false,
             paused: false,
+            streak: Streak::default(),
             sealing: Sealing::new(),
             away: VecDeque::new(),
             talk: None,
@@ -276,6 +279,10 @@ impl Client {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    fn is_up(&self) -> bool {
+        self.connection == Connection::Up
     }
 
     fn notify(&mut self, notice: Notice) {

@@ -23,6 +23,7 @@ use talaria_wire::peer_message::{Content, MessageId, SessionId, StreamId};
 use talaria_wire::{Round, UnixMillis};
 use thiserror::Error;
 
+use crate::loss::Loss;
 use crate::notice::{Notice, Presence, Way};
 use budget::{BudgetStage, Ended, Ledger, Limit};
 use gossip::Gossip;
@@ -146,7 +147,7 @@ impl Conversation {
         self.search = Search::new(session);
         // Nobody will know what became of them.
         for _ in std::mem::take(&mut self.away) {
-            self.ledger.settle(Ended::Lost);
+            self.ledger.settle(Ended::Lost(Loss::Unknown));
         }
         (self.heard, self.quiet, self.farewells) = (None, 0, 0);
         (self.presence, self.partner_done) = (Presence::Absent, false);
@@ -299,9 +300,9 @@ impl Conversation {
     }
 
     /// The round was lost, or its replies were.
-    pub(crate) fn failed(&mut self, round: Round, ended: Ended) {
+    pub(crate) fn lost(&mut self, round: Round, loss: Loss) {
         if self.take_back(round) {
-            self.settle(ended);
+            self.settle(Ended::Lost(loss));
         }
     }
 
@@ -350,8 +351,8 @@ impl Conversation {
         };
         self.stage = stage;
         if news {
-            let charged = self.ledger.settled();
-            self.notices.push(Notice::Budget { stage: now, charged, budget });
+            let (charged, causes) = (self.ledger.settled(), self.ledger.causes());
+            self.notices.push(Notice::Budget { stage: now, charged, budget, causes });
         }
         if !self.state.budget_warned {
             self.change(Change::BudgetWarned);

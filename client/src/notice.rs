@@ -1,12 +1,12 @@
 //! What a client tells the person in front of it.
 
 use talaria_wire::Round;
-use talaria_wire::frame::Outcome;
 use talaria_wire::peer_message::MessageId;
 use talaria_wire::reason::Pause;
 
-use crate::conversation::budget::BudgetStage;
+use crate::conversation::budget::{BudgetStage, Causes};
 use crate::conversation::state::Text;
+use crate::loss::{Loss, RoundEnd};
 use talaria_wire::identity::UserName;
 
 /// Something worth knowing. `docs/events.md` describes the same as JSON.
@@ -22,7 +22,7 @@ pub enum Notice {
         /// The round.
         round: Round,
         /// How it ended for this client.
-        outcome: Outcome,
+        end: RoundEnd,
         /// Milliseconds from the departure of its submission to its replies.
         latency_ms: u64,
     },
@@ -89,6 +89,15 @@ pub enum Notice {
         charged: u64,
         /// Rounds that the goal of the network holds for.
         budget: u64,
+        /// Why those of this run were.
+        causes: Causes,
+    },
+    /// Rounds were lost one after the other, all in the same way; said once until that changes.
+    RoundsLost {
+        /// For whom.
+        loss: Loss,
+        /// How many so far.
+        rounds: u64,
     },
     /// An announcement does not fit the local clock: the round is left out.
     Clock {

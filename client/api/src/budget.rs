@@ -51,6 +51,36 @@ pub struct Status {
     pub directory: Directory,
 }
 
+/// Why rounds of a conversation were charged in this run, as far as a client can know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Causes {
+    /// They came back without both messages of the partner.
+    pub unmet: u64,
+    /// The entry says that this client's submission was not in them.
+    pub late: u64,
+    /// The entry says that they were lost for everybody.
+    pub failed: u64,
+    /// Nobody has said anything.
+    pub unanswered: u64,
+}
+
+impl Causes {
+    /// For a person; `None` if there are none.
+    #[must_use]
+    pub fn describe(&self) -> Option<String> {
+        let all = [
+            (self.unmet, "without both messages of the partner"),
+            (self.late, "lost for you alone, as the entry says"),
+            (self.failed, "lost for everybody, as the entry says"),
+            (self.unanswered, "without any answer"),
+        ];
+        let some = all.iter().filter(|(rounds, _)| *rounds > 0);
+        let said: Vec<_> = some.map(|(rounds, why)| format!("{rounds} {why}")).collect();
+        (!said.is_empty()).then(|| format!("in this run {}", said.join(", ")))
+    }
+}
+
 /// How far the copy of the directory has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -212,6 +242,15 @@ mod tests {
         );
         assert!(goal(u32::MAX).contains("protects nobody"));
         assert!(meaning(Protection::NoNoise).contains("a removed onion tells"));
+    }
+
+    #[test]
+    fn causes_are_said_as_far_as_there_are_any() {
+        assert_eq!(Causes::default().describe(), None);
+        let causes = Causes { unmet: 3, failed: 2, ..Causes::default() };
+        let said = "in this run 3 without both messages of the partner, 2 lost for everybody, as \
+                    the entry says";
+        assert_eq!(causes.describe().as_deref(), Some(said));
     }
 
     #[test]

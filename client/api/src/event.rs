@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Causes;
 use crate::text::Text;
 use crate::token::Token;
 
@@ -148,6 +149,9 @@ pub enum Event {
         message: String,
         /// Which conversation.
         conversation: String,
+        /// Why rounds were charged in this run.
+        #[serde(default)]
+        causes: Causes,
     },
     /// The conversation is over, and nothing of it is under way.
     Finished {
@@ -206,6 +210,8 @@ pub enum Code {
     Clock,
     /// The server opens no rounds for now.
     Paused,
+    /// Rounds were lost one after the other.
+    RoundsLost,
     /// Partner and home do not agree on what was said.
     OutOfStep,
     /// A line of input cannot be sent.
@@ -250,10 +256,12 @@ pub enum Trust {
 pub enum Outcome {
     /// With replies.
     Delivered,
-    /// The submission came after the round had closed.
+    /// Without this client, the entry says: its submission came after the round had closed.
     Late,
-    /// The round was lost.
+    /// It was lost for everybody, the entry says.
     Failed,
+    /// Nobody has said anything.
+    Unanswered,
 }
 
 /// Whose text it is.

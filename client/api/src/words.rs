@@ -2,6 +2,7 @@
 //!
 //! What to do about it depends on the face, which has commands or buttons for it and adds that.
 
+use crate::budget::Causes;
 use crate::event::{Event, Presence, Stage, Trust};
 
 /// Digits that are read in one breath.
@@ -16,6 +17,17 @@ pub enum Interference {
     BadReply,
     /// A message is not the partner's.
     NotAuthentic,
+}
+
+/// For whom rounds were lost, as far as a client can know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// For this client alone.
+    Alone,
+    /// For everybody.
+    Everybody,
+    /// Nobody has said.
+    Unknown,
 }
 
 /// What to tell a person about something that went wrong, or needs them.
@@ -85,6 +97,29 @@ pub fn describe_pause(reason: &str) -> String {
     )
 }
 
+/// So many rounds in a row were lost, all for the same people.
+#[must_use]
+pub fn describe_lost(lost: Lost, rounds: u64) -> String {
+    let (what, so) = match lost {
+        Lost::Alone => (
+            "did not take what you sent in time, the entry says, and may have gone on for others",
+            "your connection is slow, or somebody holds it up, perhaps to see who goes silent: try \
+             another one",
+        ),
+        Lost::Everybody => (
+            "failed for everybody, the entry says",
+            "if that is true, nothing is wrong on your side, and the operators have to look at it",
+        ),
+        Lost::Unknown => {
+            ("brought no answer", "whether they failed for everybody or for you alone is not known")
+        }
+    };
+    format!(
+        "the last {rounds} rounds {what}: {so}. What you write is kept. Rounds of a conversation are \
+         charged to its budget all the same, since nobody can check what became of them"
+    )
+}
+
 /// Partner and home do not agree on what was said.
 #[must_use]
 pub fn describe_out_of_step() -> String {
@@ -114,8 +149,10 @@ pub fn describe_key_accepted(partner: &str) -> String {
 
 /// What it means for a person that so much of the budget is gone.
 #[must_use]
-pub fn describe_budget(stage: Stage, charged: u64, budget: u64) -> String {
-    let used = format!("{charged} of your {budget} charged rounds of this conversation are used");
+pub fn describe_budget(stage: Stage, charged: u64, budget: u64, causes: &Causes) -> String {
+    let why = causes.describe().map_or_else(String::new, |why| format!(" ({why})"));
+    let used =
+        format!("{charged} of your {budget} charged rounds of this conversation are used{why}");
     let rest = match stage {
         Stage::Half => {
             "half of your half of what the noise of this network covers up. Rounds are charged when onions were \
@@ -190,12 +227,28 @@ mod tests {
         assert!(unmet.starts_with("round 9: two onions") && unmet.contains("7 times in this run"));
         assert!(describe_clock(9, -61_000).contains("61 s behind"));
         assert!(describe_clock(9, 61_999).contains("61 s ahead of"));
-        assert!(describe_budget(Stage::Spent, 9, 9).ends_with("What you write is kept"));
+        let causes = Causes { unanswered: 9, ..Causes::default() };
+        let spent = describe_budget(Stage::Spent, 9, 9, &causes);
+        assert!(
+            spent.contains("are used (in this run 9 without any answer): the noise"),
+            "{spent}"
+        );
+        assert!(spent.ends_with("What you write is kept"));
+    }
+
+    #[test]
+    fn what_the_entry_says_is_told_as_what_it_says() {
+        for lost in [Lost::Alone, Lost::Everybody] {
+            assert!(describe_lost(lost, 5).contains("the entry says"));
+        }
+        assert!(describe_lost(Lost::Unknown, 5).contains("is not known"));
     }
 
     #[test]
     fn no_face_is_named() {
-        let all = [Stage::Half, Stage::Spent, Stage::Beyond].map(|s| describe_budget(s, 1, 2));
+        let causes = Causes::default();
+        let all =
+            [Stage::Half, Stage::Spent, Stage::Beyond].map(|s| describe_budget(s, 1, 2, &causes));
         assert!(all.iter().all(|said| !said.contains("talaria ") && !said.contains("--")));
     }
 }

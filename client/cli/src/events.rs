@@ -61,6 +61,7 @@ mod tests {
             "interference",
             "clock",
             "paused",
+            "rounds_lost",
             "out_of_step",
             "line",
             "timeout",

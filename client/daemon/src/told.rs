@@ -1,11 +1,12 @@
 //! From what a run tells to what faces are told.
 
-use talaria_api::budget::{Directory, Goal, Protection, Status};
-use talaria_api::words::{self, Interference as Sign};
+use talaria_api::budget::{Causes, Directory, Goal, Protection, Status};
+use talaria_api::words::{self, Interference as Sign, Lost};
 use talaria_api::{self as api, Code, Outcome, Presence, Stage, Text, Token, Trouble, Trust, Way};
 use talaria_client::conversation::state::Received;
-use talaria_client::{Budget, BudgetStage, Interference, Notice, SafetyNumber};
+use talaria_client::{Budget, BudgetStage, Interference, Loss, Notice, RoundEnd, SafetyNumber};
 use talaria_store::{Home, HomeError};
+use talaria_wire::Round;
 use talaria_wire::identity::UserName;
 use talaria_wire::identity::directory::HEAD_LEN;
 use talaria_wire::peer_message::MessageId;
@@ -165,11 +166,9 @@ fn from_notice(notice: &Notice, partner: &str) -> api::Event {
             unacknowledged: *unacknowledged as u64,
             conversation,
         },
-        Notice::Round { round, outcome, latency_ms } => api::Event::Round {
-            round: round.0,
-            outcome: outcome_of(*outcome),
-            latency_ms: *latency_ms,
-        },
+        Notice::Round { round, end, latency_ms } => {
+            api::Event::Round { round: round.0, outcome: outcome_of(*end), latency_ms: *latency_ms }
+        }
         Notice::Sent { id } => api::Event::Sent { id: id.0, conversation, token: None },
         Notice::Delivered { id, round } => {
             api::Event::Delivered { id: id.0, round: round.0, conversation }
@@ -196,16 +195,20 @@ fn from_notice(notice: &Notice, partner: &str) -> api::Event {
             api::Event::Partner { state: presence_of(*presence), round: round.0, conversation }
         }
         Notice::Finished => api::Event::Finished { unacknowledged: 0, conversation },
-        Notice::Budget { stage, charged, budget } => {
-            let state = stage_of(*stage);
-            let message = words::describe_budget(state, *charged, *budget);
-            let (charged, budget) = (*charged, *budget);
-            api::Event::Budget { state, charged, budget, message, conversation }
+        Notice::Budget { stage, charged, budget, causes } => {
+            budget_event(stage_of(*stage), (*charged, *budget), causes_of(causes), conversation)
         }
-        Notice::Interference { .. }
-        | Notice::Clock { .. }
-        | Notice::Paused { .. }
-        | Notice::OutOfStep => api::Event::Error(trouble_of(notice, conversation)),
+        Notice::Interference { round, kind, times } => interference(*round, *kind, *times),
+        Notice::RoundsLost { loss, rounds } => rounds_lost(*loss, *rounds),
+        Notice::Clock { round, ahead_ms } => clock(*round, *ahead_ms),
+        Notice::Paused { reason } => {
+            let message = words::describe_pause(&reason.to_string());
+            api::Event::Error(Trouble::new(Code::Paused, message))
+        }
+        Notice::OutOfStep => {
+            let trouble = Trouble::new(Code::OutOfStep, words::describe_out_of_step());
+            api::Event::Error(Trouble { conversation: Some(conversation), ..trouble })
+        }
     }
 }
 
@@ -213,26 +216,31 @@ fn numbers(ids: &[MessageId]) -> Vec<u32> {
     ids.iter().map(|id| id.0).collect()
 }
 
-/// What is wrong, of the notices that tell so.
-fn trouble_of(notice: &Notice, conversation: String) -> Trouble {
-    match notice {
-        Notice::Interference { round, kind, times } => {
-            let message = words::describe_interference(round.0, sign_of(*kind), *times);
-            let (round, times) = (Some(round.0), Some(*times));
-            Trouble { round, times, ..Trouble::new(Code::Interference, message) }
-        }
-        Notice::Clock { round, ahead_ms } => {
-            let message = words::describe_clock(round.0, *ahead_ms);
-            Trouble { round: Some(round.0), ..Trouble::new(Code::Clock, message) }
-        }
-        Notice::Paused { reason } => {
-            Trouble::new(Code::Paused, words::describe_pause(&reason.to_string()))
-        }
-        _ => {
-            let trouble = Trouble::new(Code::OutOfStep, words::describe_out_of_step());
-            Trouble { conversation: Some(conversation), ..trouble }
-        }
-    }
+fn budget_event(
+    state: Stage,
+    (charged, budget): (u64, u64),
+    causes: Causes,
+    conversation: String,
+) -> api::Event {
+    let message = words::describe_budget(state, charged, budget, &causes);
+    api::Event::Budget { state, charged, budget, message, conversation, causes }
+}
+
+fn interference(round: Round, kind: Interference, times: u64) -> api::Event {
+    let message = words::describe_interference(round.0, sign_of(kind), times);
+    let trouble = Trouble::new(Code::Interference, message);
+    api::Event::Error(Trouble { round: Some(round.0), times: Some(times), ..trouble })
+}
+
+fn rounds_lost(loss: Loss, rounds: u64) -> api::Event {
+    let message = words::describe_lost(lost_of(loss), rounds);
+    let trouble = Trouble::new(Code::RoundsLost, message);
+    api::Event::Error(Trouble { times: Some(rounds), ..trouble })
+}
+
+fn clock(round: Round, ahead_ms: i64) -> api::Event {
+    let trouble = Trouble::new(Code::Clock, words::describe_clock(round.0, ahead_ms));
+    api::Event::Error(Trouble { round: Some(round.0), ..trouble })
 }
 
 fn stage_of(stage: BudgetStage) -> Stage {
@@ -243,11 +251,25 @@ fn stage_of(stage: BudgetStage) -> Stage {
     }
 }
 
-fn outcome_of(outcome: talaria_wire::frame::Outcome) -> Outcome {
-    match outcome {
-        talaria_wire::frame::Outcome::Delivered => Outcome::Delivered,
-        talaria_wire::frame::Outcome::Late => Outcome::Late,
-        talaria_wire::frame::Outcome::Failed => Outcome::Failed,
+fn causes_of(causes: &talaria_client::Causes) -> Causes {
+    let talaria_client::Causes { unmet, own, everybody, unknown } = *causes;
+    Causes { unmet, late: own, failed: everybody, unanswered: unknown }
+}
+
+fn outcome_of(end: RoundEnd) -> Outcome {
+    match end {
+        RoundEnd::Delivered => Outcome::Delivered,
+        RoundEnd::Lost(Loss::Own) => Outcome::Late,
+        RoundEnd::Lost(Loss::Everybody) => Outcome::Failed,
+        RoundEnd::Lost(Loss::Unknown) => Outcome::Unanswered,
+    }
+}
+
+fn lost_of(loss: Loss) -> Lost {
+    match loss {
+        Loss::Own => Lost::Alone,
+        Loss::Everybody => Lost::Everybody,
+        Loss::Unknown => Lost::Unknown,
     }
 }
 
@@ -280,7 +302,6 @@ mod tests {
     use super::*;
     use talaria_api::socket;
     use talaria_client::SayError;
-    use talaria_wire::Round;
     use talaria_wire::peer_message::MessageId;
 
     fn line(notice: Notice) -> String {
@@ -313,12 +334,31 @@ mod tests {
         let unmet = line(Notice::Interference { round, kind, times: 7 });
         assert!(unmet.contains("7 times in this run") && unmet.contains(r#""times":7"#), "{unmet}");
         let stage = BudgetStage::Spent;
-        let spent = line(Notice::Budget { stage, charged: 9, budget: 9 });
+        let causes = talaria_client::Causes { own: 4, ..Default::default() };
+        let spent = line(Notice::Budget { stage, charged: 9, budget: 9, causes });
         assert!(spent.starts_with(r#"{"event":"budget","state":"spent","charged":9,"budget":9,"#));
+        let causes = r#""causes":{"unmet":0,"late":4,"failed":0,"unanswered":0}}"#;
+        assert!(spent.ends_with(causes) && spent.contains("4 lost for you alone"), "{spent}");
         let ready = line(Notice::Ready { unacknowledged: 2 });
         assert_eq!(
             ready,
             r#"{"event":"ready","partner":"bob","unacknowledged":2,"conversation":"bob"}"#
+        );
+    }
+
+    #[test]
+    fn a_round_that_failed_for_everybody_is_not_one_that_nobody_speaks_of() {
+        let outcome = |loss| {
+            let end = RoundEnd::Lost(loss);
+            line(Notice::Round { round: Round(9), end, latency_ms: 5 })
+        };
+        assert!(outcome(Loss::Own).contains(r#""outcome":"late""#));
+        assert!(outcome(Loss::Everybody).contains(r#""outcome":"failed""#));
+        assert!(outcome(Loss::Unknown).contains(r#""outcome":"unanswered""#));
+        let lost = line(Notice::RoundsLost { loss: Loss::Own, rounds: 5 });
+        assert!(
+            lost.contains(r#""code":"rounds_lost""#) && lost.contains(r#""times":5"#),
+            "{lost}"
         );
     }
 

@@ -82,10 +82,12 @@ pub struct Counters {
     pub submitted: u64,
     /// Rounds that came back with replies.
     pub delivered: u64,
-    /// Rounds that were answered too late.
+    /// Rounds that were answered too late, the entry says: lost for this client.
     pub late: u64,
-    /// Rounds that were lost: at the server, or with the connection.
+    /// Rounds that were lost for everybody, the entry says.
     pub failed: u64,
+    /// Rounds of which nobody has said anything: lost with the connection, or given up.
+    pub unanswered: u64,
     /// Idle lanes whose two onions did not meet.
     pub idle_pairs_unmet: u64,
     /// Replies that were not sealed by the whole chain for their onion.

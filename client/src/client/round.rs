@@ -3,7 +3,7 @@
 use std::array;
 
 use talaria_wire::dead_drop::EMPTY_REPLY;
-use talaria_wire::frame::{Outcome, Replies};
+use talaria_wire::frame::Replies;
 use talaria_wire::params::{ONIONS_PER_LANE, PEER_MESSAGE_LEN};
 use talaria_wire::{Round, UnixMillis};
 
@@ -11,7 +11,7 @@ use super::Client;
 use super::action::{Change, ProtocolError};
 use super::away::{Lane, RoundAway};
 use crate::conversation::SlotResult;
-use crate::conversation::budget::Ended;
+use crate::loss::{Loss, RoundEnd};
 use crate::notice::{Interference, Notice};
 use crate::session::Answer;
 
@@ -50,11 +50,12 @@ impl Client {
         let Some(away) = self.away.remove(at) else {
             return Ok(());
         };
-        match replies.outcome {
-            Outcome::Delivered => self.open_replies(&away, replies.replies),
-            Outcome::Late | Outcome::Failed => self.fail(&away, replies.outcome),
+        let end = RoundEnd::said(replies.outcome);
+        match end {
+            RoundEnd::Delivered => self.open_replies(&away, replies.replies),
+            RoundEnd::Lost(loss) => self.miss(&away, loss),
         }
-        self.notify_round(&away, replies.outcome, now);
+        self.notify_round(&away, end, now);
         Ok(())
     }
 
@@ -117,27 +118,30 @@ impl Client {
 
     /// The round has been lost without a word from the server.
     pub(super) fn lose(&mut self, away: &RoundAway, now: UnixMillis) {
-        self.fail(away, Outcome::Failed);
-        self.notify_round(away, Outcome::Failed, now);
+        self.miss(away, Loss::Unknown);
+        self.notify_round(away, RoundEnd::Lost(Loss::Unknown), now);
     }
 
-    fn fail(&mut self, away: &RoundAway, outcome: Outcome) {
-        let ended = match outcome {
-            Outcome::Late => Ended::Late,
-            _ => Ended::Lost,
-        };
-        match ended {
-            Ended::Late => self.counters.late += 1,
-            _ => self.counters.failed += 1,
+    fn miss(&mut self, away: &RoundAway, loss: Loss) {
+        match loss {
+            Loss::Own => self.counters.late += 1,
+            Loss::Everybody => self.counters.failed += 1,
+            Loss::Unknown => self.counters.unanswered += 1,
         }
         if let Some(talk) = &mut self.talk {
-            talk.conversation.failed(away.round, ended);
+            talk.conversation.lost(away.round, loss);
         }
     }
 
-    fn notify_round(&mut self, away: &RoundAway, outcome: Outcome, now: UnixMillis) {
+    fn notify_round(&mut self, away: &RoundAway, end: RoundEnd, now: UnixMillis) {
         let latency_ms = now.since(away.left);
-        self.notify(Notice::Round { round: away.round, outcome, latency_ms });
+        self.notify(Notice::Round { round: away.round, end, latency_ms });
+        // What is lost with a connection is told with its end.
+        if self.is_up()
+            && let Some((loss, rounds)) = self.streak.note(end)
+        {
+            self.notify(Notice::RoundsLost { loss, rounds });
+        }
     }
 
     fn interfered(&mut self, round: Round, kind: Interference) {

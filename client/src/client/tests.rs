@@ -21,10 +21,11 @@ use super::round::MAX_ROUNDS_AWAY;
 use super::sealing::{RESERVE, STOCK};
 use super::*;
 use crate::conversation::SayError;
-use crate::conversation::budget::BudgetStage;
+use crate::conversation::budget::{BudgetStage, Causes};
 use crate::conversation::state::{self, ConversationState};
 use crate::departures::{Departures, Order, Prepared, offset_ms};
 use crate::identity::tests::identity;
+use crate::loss::{Loss, RoundEnd};
 use crate::notice::Interference;
 use talaria_fixtures::epoch_keys;
 
@@ -458,7 +459,8 @@ fn too_many_rounds_away_lose_the_oldest() {
     for r in 0..=MAX_ROUNDS_AWAY as u64 {
         assert_eq!(person.try_answer(start(), Round(FIRST.0 + r)).len(), 1);
     }
-    assert_eq!((person.client.away.len(), person.client.counters.failed), (MAX_ROUNDS_AWAY, 1));
+    let unanswered = person.client.counters.unanswered;
+    assert_eq!((person.client.away.len(), unanswered), (MAX_ROUNDS_AWAY, 1));
     // Its replies are not a mistake of the server, only of no use any more.
     let mut late = Vec::new();
     Replies::put_without(FIRST, Outcome::Failed, server.network.shape(), &mut late);
@@ -475,12 +477,12 @@ fn rounds_that_never_come_back_are_given_up() {
     person.answer(FIRST);
     let later = Round(FIRST.0 + 60);
     person.answer(later);
-    let failed = |notice: &Notice| {
-        matches!(notice, Notice::Round { round: FIRST, outcome, .. }
-        if *outcome == Outcome::Failed)
+    let lost = |notice: &Notice| {
+        matches!(notice, Notice::Round { round: FIRST, end, .. }
+        if *end == RoundEnd::Lost(Loss::Unknown))
     };
-    assert!(person.notices.iter().any(failed));
-    assert_eq!((person.client.away.len(), person.client.counters.failed), (1, 1));
+    assert!(person.notices.iter().any(lost));
+    assert_eq!((person.client.away.len(), person.client.counters.unanswered), (1, 1));
 }
 
 #[test]
@@ -726,4 +728,47 @@ fn who_waits_alone_is_charged_for_one_round_in_eight_and_is_found() {
     let charged = people[0].state.charged;
     run_rounds(&server, &mut people, &mut next, 20, &[]);
     assert_eq!(people[0].state.charged, charged);
+}
+
+#[test]
+fn rounds_lost_for_everybody_for_oneself_and_without_a_word_are_told_apart_and_all_charged() {
+    let server = Server::with_budget(8);
+    let mut people = pair(&server);
+    let (shape, alice) = (server.network.shape(), &mut people[0]);
+    let mut lose = |rounds: std::ops::Range<u64>, outcome| {
+        for round in rounds.map(|r| Round(FIRST.0 + r)) {
+            alice.answer(round);
+            let mut frame = Vec::new();
+            Replies::put_without(round, outcome, shape, &mut frame);
+            alice.take(round.starts_at(alice.client.period_ms), &frame).unwrap();
+        }
+    };
+    lose(0..5, Outcome::Failed);
+    lose(5..6, Outcome::Late);
+    alice.answer(Round(FIRST.0 + 6));
+    alice.answer(Round(FIRST.0 + 7));
+    alice.client.handle_disconnected(start());
+    alice.settle();
+    assert_eq!(alice.state.charged, 8, "what the entry says cannot be checked");
+    let counters = alice.client.counters;
+    assert_eq!((counters.failed, counters.late, counters.unanswered), (5, 1, 2));
+    let ends = alice.notices.iter().filter_map(|notice| match notice {
+        Notice::Round { end, .. } => Some(*end),
+        _ => None,
+    });
+    let ends: Vec<_> = ends.collect();
+    let [own, everybody, unknown] = [Loss::Own, Loss::Everybody, Loss::Unknown].map(RoundEnd::Lost);
+    assert_eq!(ends[..5], [everybody; 5]);
+    assert_eq!(ends[5..], [own, unknown, unknown]);
+    let streaks = alice.notices.iter().filter(|n| matches!(n, Notice::RoundsLost { .. }));
+    assert_eq!(
+        streaks.collect::<Vec<_>>(),
+        [&Notice::RoundsLost { loss: Loss::Everybody, rounds: 5 }],
+        "and what is lost with a connection is told with its end"
+    );
+    let spent = alice.notices.iter().find_map(|notice| match notice {
+        Notice::Budget { stage: BudgetStage::Spent, causes, .. } => Some(*causes),
+        _ => None,
+    });
+    assert_eq!(spent, Some(Causes { unmet: 0, own: 1, everybody: 5, unknown: 2 }));
 }

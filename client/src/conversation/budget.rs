@@ -8,8 +8,11 @@
 //! whatever is not known to be harmless is charged, and harmless is one case only: both slots
 //! brought the partner's message, so all four onions arrived.
 //!
-//! A submission that was [too late](Ended::Late) is two onions lost of this side, while the
+//! A submission that was [too late](Loss::Own) is two onions lost of this side, while the
 //! partner's wait in vain: (2, 0). Who delays a submission on its way removes it. So it is charged.
+//! A round that [failed for everybody](Loss::Everybody) is charged no less: that it did only the entry
+//! says, and a hop behind the honest one may have looked at the exchange before it failed the round. Of
+//! what nobody says anything the worse is taken. Which of these it was is [counted](Causes), for people.
 //!
 //! What is counted is therefore at least what the attacker has gained from rounds in which this
 //! client talked. Rounds in which only the partner's lane talked, with this client away, are
@@ -19,6 +22,8 @@
 
 use talaria_wire::network_file::{Noise, NoiseGoal};
 use talaria_wire::params::ONIONS_PER_LANE;
+
+use crate::loss::Loss;
 
 /// A conversation has two sides, and each counts for itself.
 const SIDES: u64 = 2;
@@ -31,10 +36,8 @@ pub enum Ended {
         /// The slots that brought an authentic message of the partner.
         met: [bool; ONIONS_PER_LANE],
     },
-    /// The entry says that the submission was not in it.
-    Late,
-    /// It was lost, or nobody ever heard of it again.
-    Lost,
+    /// It did not.
+    Lost(Loss),
 }
 
 impl Ended {
@@ -43,7 +46,7 @@ impl Ended {
     pub fn is_charged(self) -> bool {
         match self {
             Self::Back { met } => met != [true; ONIONS_PER_LANE],
-            Self::Late | Self::Lost => true,
+            Self::Lost(_) => true,
         }
     }
 }
@@ -92,6 +95,32 @@ pub enum BudgetStage {
     Beyond,
 }
 
+/// Why rounds were charged, in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Causes {
+    /// They came back without both messages of the partner.
+    pub unmet: u64,
+    /// They were lost for this client.
+    pub own: u64,
+    /// They were lost for everybody, the entry says.
+    pub everybody: u64,
+    /// Nobody has said anything.
+    pub unknown: u64,
+}
+
+impl Causes {
+    fn note(&mut self, ended: Ended) {
+        let count = match ended {
+            _ if !ended.is_charged() => return,
+            Ended::Back { .. } => &mut self.unmet,
+            Ended::Lost(Loss::Own) => &mut self.own,
+            Ended::Lost(Loss::Everybody) => &mut self.everybody,
+            Ended::Lost(Loss::Unknown) => &mut self.unknown,
+        };
+        *count = count.saturating_add(1);
+    }
+}
+
 /// When a conversation has to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limit {
@@ -109,11 +138,12 @@ pub(crate) struct Ledger {
     settled: u64,
     /// Rounds that have not ended: charged until they turn out to be harmless.
     away: u64,
+    causes: Causes,
 }
 
 impl Ledger {
     pub(crate) fn new(limit: Limit, charged: u64) -> Self {
-        Self { limit, settled: charged, away: 0 }
+        Self { limit, settled: charged, away: 0, causes: Causes::default() }
     }
 
     pub(crate) fn set_limit(&mut self, limit: Limit) {
@@ -142,6 +172,12 @@ impl Ledger {
     pub(crate) fn settle(&mut self, ended: Ended) {
         self.away = self.away.saturating_sub(1);
         self.settled = self.settled.saturating_add(u64::from(ended.is_charged()));
+        self.causes.note(ended);
+    }
+
+    /// Why rounds were charged since this was made.
+    pub(crate) fn causes(&self) -> Causes {
+        self.causes
     }
 
     /// What has to be on disk.
@@ -177,7 +213,8 @@ mod tests {
             assert!(Ended::Back { met }.is_charged());
         }
         assert!(!Ended::Back { met: [true; 2] }.is_charged());
-        assert!(Ended::Lost.is_charged() && Ended::Late.is_charged());
+        let losses = [Loss::Own, Loss::Everybody, Loss::Unknown].map(Ended::Lost);
+        assert!(losses.iter().all(|ended| ended.is_charged()));
     }
 
     #[test]
@@ -195,8 +232,9 @@ mod tests {
         prop_oneof![
             prop::array::uniform2(any::<bool>()).prop_map(|met| Ended::Back { met }),
             Just(Ended::Back { met: [true; 2] }),
-            Just(Ended::Late),
-            Just(Ended::Lost),
+            Just(Ended::Lost(Loss::Own)),
+            Just(Ended::Lost(Loss::Everybody)),
+            Just(Ended::Lost(Loss::Unknown)),
         ]
     }
 
@@ -260,6 +298,8 @@ mod tests {
             }
             let charged = ends.iter().filter(|ended| ended.is_charged()).count();
             prop_assert_eq!(ledger.charged(), charged as u64);
+            let Causes { unmet, own, everybody, unknown } = ledger.causes();
+            prop_assert_eq!(unmet + own + everybody + unknown, charged as u64);
             prop_assert_eq!(ledger.stage() == Some(BudgetStage::Beyond), charged > 0);
         }
     }

@@ -253,7 +253,7 @@ impl Wire {
             _ => SlotResult::Nothing,
         });
         if fate.failed[i] {
-            side.conversation.failed(round, Ended::Lost);
+            side.conversation.lost(round, Loss::Unknown);
             side.settle();
         } else if fate.overtaken[i] {
             side.pending.push_front((round, slots));

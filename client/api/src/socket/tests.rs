@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Causes;
 use crate::{Code, Outcome, Presence, Stage, Text, Token, Trouble, Trust, Way};
 
 fn request() -> impl Strategy<Value = Request> {
@@ -64,6 +65,7 @@ fn told() -> impl Strategy<Value = Event> {
                     budget: sent_ms,
                     message: text,
                     conversation,
+                    causes: Causes { unmet: sent_ms, failed: round, ..Causes::default() },
                 },
                 _ => Event::Finished { unacknowledged: round, conversation },
             }

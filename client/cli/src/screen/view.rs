@@ -139,7 +139,8 @@ fn link(app: &App) -> String {
             None => "connected".to_owned(),
             Some((round, Outcome::Delivered, ms)) => format!("round {round}, {ms} ms"),
             Some((round, Outcome::Late, _)) => format!("round {round} was late"),
-            Some((round, Outcome::Failed, _)) => format!("round {round} failed"),
+            Some((round, Outcome::Failed, _)) => format!("round {round} failed for everybody"),
+            Some((round, Outcome::Unanswered, _)) => format!("no answer to round {round}"),
         },
     }
 }

@@ -251,7 +251,10 @@ fn check_nothing_came_out_twice(Outcome { world, left, .. }: &Outcome) {
     assert_eq!((seen.len(), all), (all, world.tallies().len() * 2 * CLIENTS));
     for client in 0..CLIENTS {
         let counted = world.counted(client);
-        assert_eq!(counted.bad_replies + counted.idle_pairs_unmet + counted.failed, 0);
+        assert_eq!(
+            counted.bad_replies + counted.idle_pairs_unmet + counted.failed + counted.unanswered,
+            0
+        );
     }
 }
 

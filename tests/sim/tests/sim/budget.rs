@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use talaria_client::BudgetStage;
 use talaria_client::conversation::budget::Ended;
+use talaria_client::{BudgetStage, Loss};
 use talaria_privacy::lane;
 use talaria_sim::net::{Envelope, Fate, Node, Payload};
 use talaria_sim::observer::Observation;
@@ -164,5 +164,5 @@ fn clients_charge_every_round_that_the_accounting_charges() {
         }
     }
     // Too late: both onions of one side are missing.
-    assert!(Ended::Late.is_charged() && lane::is_charged(2, 0));
+    assert!(Ended::Lost(Loss::Own).is_charged() && lane::is_charged(2, 0));
 }

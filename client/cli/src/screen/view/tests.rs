@@ -3,6 +3,7 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyModifiers};
+use talaria_api::budget::Causes;
 use talaria_api::{Code, Event, Text, Token, Trouble, Way};
 
 use super::super::app::Wish;
@@ -80,6 +81,14 @@ fn the_status_line_tells_round_partner_and_connection() {
     let state = Presence::Present;
     app.take_in(Event::Partner { state, round, conversation: conversation() });
     assert!(screen(&mut app).contains("Bob: here │ round 812, 2104 ms"));
+    for (outcome, said) in [
+        (Outcome::Late, "round 812 was late"),
+        (Outcome::Failed, "round 812 failed for everybody"),
+        (Outcome::Unanswered, "no answer to round 812"),
+    ] {
+        app.take_in(Event::Round { round, outcome, latency_ms: 9 });
+        assert!(screen(&mut app).contains(said));
+    }
 }
 
 #[test]
@@ -87,7 +96,8 @@ fn the_end_of_the_budget_is_shown_and_stays() {
     let mut app = App::new("Bob".to_owned());
     let (state, message) = (Stage::Spent, "kept".to_owned());
     let conversation = conversation();
-    app.take_in(Event::Budget { state, charged: 9, budget: 9, message, conversation });
+    let (charged, budget, causes) = (9, 9, Causes::default());
+    app.take_in(Event::Budget { state, charged, budget, message, conversation, causes });
     let shown = screen(&mut app);
     assert!(shown.contains("--beyond-budget") && shown.contains("│ budget used up"), "{shown}");
 }
