@@ -136,65 +136,74 @@ impl Plan {
 
     /// What a person has to be told before they rely on it.
     fn warnings(&self, args: &PlanArgs) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let mut warn = |applies: bool, text: String| {
-            if applies {
-                warnings.push(text);
-            }
-        };
+        let all = [
+            self.warn_of_goal(),
+            self.warn_of_delta(),
+            self.warn_of_noise(args),
+            self.warn_of_hops(),
+            self.warn_of_rounding(args),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
+    fn warn_of_goal(&self) -> Option<String> {
         let allowed = self.goal.advantage();
-        let noise = self.fit.map(|fit| fit.noise_onions);
-        warn(
-            allowed >= HARDLY_PROTECTS,
+        (allowed >= HARDLY_PROTECTS).then(|| {
             format!(
                 "This goal protects nobody: it allows an attacker's best guess to be right in \
                  {:.1} % of all cases. Choose a smaller epsilon or delta.",
                 50.0 * (1.0 + allowed)
-            ),
-        );
-        warn(
-            self.goal.delta() >= 0.01,
+            )
+        })
+    }
+
+    fn warn_of_delta(&self) -> Option<String> {
+        let delta = self.goal.delta();
+        (delta >= 0.01).then(|| {
             format!(
                 "With this delta, {:.0} % of all views may give everything away.",
-                100.0 * self.goal.delta()
-            ),
-        );
-        warn(
-            noise == Some(0) && self.spent.charged_rounds > 0,
-            "Without noise nobody is protected: the first charged round tells.".to_owned(),
-        );
-        warn(
-            args.noise_onions.is_some() && self.charged_rounds == 0 && noise != Some(0),
-            "This noise does not reach the goal for a single charged round: it protects nobody \
-             as well as you ask."
-                .to_owned(),
-        );
-        warn(
-            self.charged_rounds == 0 && args.noise_onions.is_none(),
-            "Without a charged round there is nothing to hide, and no noise: whoever removes \
-             onions in one round and sees the last hop learns who talks."
-                .to_owned(),
-        );
-        warn(
-            self.fit.is_none(),
-            "No amount of noise that a hop can add reaches this goal: ask for fewer charged \
-             rounds, or a greater epsilon or delta."
-                .to_owned(),
-        );
-        warn(
-            self.hops == 1,
-            "A chain of one hop has no hop that adds noise, and its operator sees everything: \
-             nobody is protected from it."
-                .to_owned(),
-        );
-        warn(
-            args.noise_onions.is_some_and(|asked| Some(asked) != noise),
+                100.0 * delta
+            )
+        })
+    }
+
+    /// What the noise does not do; at most one of these is true.
+    fn warn_of_noise(&self, args: &PlanArgs) -> Option<String> {
+        let warning = match self.fit.map(|fit| fit.noise_onions) {
+            None => {
+                "No amount of noise that a hop can add reaches this goal: ask for fewer charged \
+                 rounds, or a greater epsilon or delta."
+            }
+            Some(0) if self.spent.charged_rounds > 0 => {
+                "Without noise nobody is protected: the first charged round tells."
+            }
+            _ if self.charged_rounds > 0 => return None,
+            _ if args.noise_onions.is_none() => {
+                "Without a charged round there is nothing to hide, and no noise: whoever removes \
+                 onions in one round and sees the last hop learns who talks."
+            }
+            Some(_) => {
+                "This noise does not reach the goal for a single charged round: it protects nobody \
+                 as well as you ask."
+            }
+        };
+        Some(warning.to_owned())
+    }
+
+    fn warn_of_hops(&self) -> Option<String> {
+        let warning = "A chain of one hop has no hop that adds noise, and its operator sees \
+                       everything: nobody is protected from it.";
+        (self.hops == 1).then(|| warning.to_owned())
+    }
+
+    fn warn_of_rounding(&self, args: &PlanArgs) -> Option<String> {
+        let noise = self.fit.map(|fit| fit.noise_onions);
+        args.noise_onions.is_some_and(|asked| Some(asked) != noise).then(|| {
             format!(
                 "Noise onions are an even number of at most 4194304; this is for {}.",
                 noise.unwrap_or_default()
-            ),
-        );
-        warnings
+            )
+        })
     }
 
     fn json(&self) -> Value {

@@ -265,28 +265,17 @@ impl Line {
 
     /// Writes what the socket takes; its task sees to the rest.
     fn flush(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() {
-            match self.tls.write_tls(&mut AtOnce(&self.tcp)) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.wake();
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
+        if write_sealed(&mut self.tls, &mut AtOnce(&self.tcp))? {
+            self.behind = 0;
+        } else {
+            self.wake();
         }
-        self.behind = 0;
         Ok(())
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.tls.wants_write() {
-            let mut socket = Polled { tcp: &mut self.tcp, context };
-            match self.tls.write_tls(&mut socket) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        if !write_sealed(&mut self.tls, &mut Polled { tcp: &mut self.tcp, context })? {
+            return Poll::Pending;
         }
         self.behind = 0;
         Poll::Ready(Ok(()))
@@ -310,4 +299,16 @@ impl Line {
         ready!(self.poll_flush(context))?;
         Pin::new(&mut self.tcp).poll_shutdown(context)
     }
+}
+
+/// Writes what `socket` takes of what waits sealed; whether that was everything.
+fn write_sealed(tls: &mut ServerConnection, socket: &mut impl Write) -> io::Result<bool> {
+    while tls.wants_write() {
+        match tls.write_tls(socket) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
