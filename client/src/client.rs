@@ -91,7 +91,7 @@ impl Client {
             sealing: Sealing::new(),
             away: VecDeque::new(),
             talk: None,
-            limit: Limit { rounds: Budget::of(&network.noise).rounds(), beyond: false },
+            limit: Limit { price: Budget::of(&network.noise).price(), beyond: false },
             head: None,
             actions: VecDeque::new(),
             counters: Counters::default(),
@@ -110,8 +110,8 @@ impl Client {
         self.network = network.version();
         self.shape = network.shape();
         self.keys = ChainKeys::new(network, HopIndex(0));
-        let rounds = Budget::of(&network.noise).rounds();
-        self.set_limit(Limit { rounds, ..self.limit });
+        let price = Budget::of(&network.noise).price();
+        self.set_limit(Limit { price, ..self.limit });
     }
 
     /// Whether conversations go on when their privacy budget is used up. Without this their lane

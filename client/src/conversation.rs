@@ -111,7 +111,7 @@ impl Conversation {
         let mut conversation = Self {
             partner,
             outbox: Outbox::new(state.acked),
-            ledger: Ledger::new(limit, state.charged),
+            ledger: Ledger::new(limit, state.charged, state.charged_at),
             state,
             inbox: Inbox::default(),
             gossip: Gossip::default(),
@@ -132,6 +132,7 @@ impl Conversation {
         if conversation.state.start != Some(start) {
             conversation.restart(session, start);
         }
+        conversation.write_charged();
         conversation.leave_blind_stream();
         conversation.take_up();
         conversation
@@ -333,16 +334,16 @@ impl Conversation {
     }
 
     fn write_charged(&mut self) {
-        let rounds = self.ledger.charged();
-        if rounds != self.state.charged {
-            self.change(Change::Charged { rounds });
+        let (rounds, at) = (self.ledger.charged(), self.ledger.at());
+        if (rounds, at) != (self.state.charged, self.state.charged_at) {
+            self.change(Change::Charged { rounds, at });
         }
     }
 
     /// Warns at half, once for ever, and at the end, once a run.
     fn tell_budget(&mut self) {
         let stage = self.ledger.stage();
-        let Some((now, budget)) = stage.zip(self.ledger.limit().rounds) else {
+        let Some((now, budget)) = stage.zip(self.ledger.rounds()) else {
             return;
         };
         let news = match now {

@@ -19,7 +19,7 @@ pub mod session;
 pub use client::{Action, Change, Client, CloseReason, Counters, ProtocolError};
 pub use contact::{Contact, Met, Trust};
 pub use conversation::SayError;
-pub use conversation::budget::{Budget, BudgetStage, Causes};
+pub use conversation::budget::{Budget, BudgetStage, Causes, Price};
 pub use conversation::state::{ConversationState, TEXT_MAX, Text};
 pub use identity::Identity;
 pub use loss::{Loss, RoundEnd};

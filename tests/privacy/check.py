@@ -45,19 +45,25 @@ PAPER = [
 ]
 
 
-class Loss:
-    """The loss of one round whose pairs move by one; T = 2R onions with exponent alpha."""
+# Pairs moved by so many, rounds, and delta with the noise for 10,000 moved by one (section 10).
+MOVED = [(2, 2_500, 1.17e-4), (2, 5_000, 2.3e-3)]
+WITHIN = [(1, 10_000), (2, 2_420), (3, 1_030)]
 
-    def __init__(self, onions, alpha):
+
+class Loss:
+    """The loss of one round whose pairs move by some; T = 2R onions with exponent alpha."""
+
+    def __init__(self, onions, alpha, moved=1):
         most = onions // 2
         j = np.arange(most + 1)
         p = np.sin(np.pi * (j + 1) / (most + 2)) ** alpha
         p /= p.sum()
         self.spectra = {}
-        self.infinite = p[0]
-        self.mass = p[1:]
+        self.infinite = p[:moved].sum()
+        self.mass = p[moved:]
         self.loss = alpha * np.log(
-            np.sin(np.pi * (j[1:] + 1) / (most + 2)) / np.sin(np.pi * j[1:] / (most + 2))
+            np.sin(np.pi * (j[moved:] + 1) / (most + 2))
+            / np.sin(np.pi * (j[:-moved] + 1) / (most + 2))
         )
 
     def log_moment(self, tilt):
@@ -207,6 +213,13 @@ def main():
         found = paper_bound(b, mu, rounds, 1e-5)
         report.close("epsilon", found[0], epsilon, DIGITS)
         report.close("delta", found[1], delta, DIGITS)
+    print("pairs that move by more than one, with the noise for 10,000 rounds")
+    for moved, rounds, delta in MOVED:
+        (found,) = Loss(5_668, 2.4, moved).deltas(rounds, [LN2])
+        report.close(f"{rounds} moved by {moved}: delta", found, delta, 0.03)
+    for moved, rounds in WITHIN:
+        (found,) = Loss(5_668, 2.4, moved).deltas(rounds, [LN2])
+        report.true(f"{rounds} moved by {moved} keep delta: {found:.4g}", 9e-5 < found <= 1e-4)
     for goal in GOALS:
         check_goal(report, sys.argv[1], *goal)
     if report.wrong:

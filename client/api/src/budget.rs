@@ -94,22 +94,22 @@ pub struct Directory {
 }
 
 impl Status {
-    /// For a network and what its conversations have used of this side's budget, `each` rounds.
+    /// For a network and what its conversations have used: of each the partner, the rounds that are
+    /// charged, and those that this side may have.
     #[must_use]
     pub fn new(
         network: String,
         noise_onions: u32,
         protection: Protection,
-        each: Option<u64>,
         idle_pairs_unmet: u64,
-        charged: impl IntoIterator<Item = (String, u64)>,
+        charged: impl IntoIterator<Item = (String, u64, Option<u64>)>,
     ) -> Self {
         let goal = match protection {
             Protection::Goal(goal) => Some(goal),
             Protection::NoNoise | Protection::NoGoal => None,
         };
         let charged_rounds = goal.map(|goal| goal.charged_rounds);
-        let used = |(name, charged)| Used::new(name, charged, each);
+        let used = |(name, charged, each)| Used::new(name, charged, each);
         Self {
             network,
             noise_onions,

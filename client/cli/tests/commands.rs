@@ -407,7 +407,7 @@ fn status_shows_the_goal_and_what_is_used_of_it() {
     world.ok("a", &["verify", "bob", "--mark"]);
     let mut home = world.home("a");
     let bob = home.meet(&UserName::new("bob").unwrap(), net::now()).unwrap().contact;
-    let charged = state::Change::Charged { rounds: 7 };
+    let charged = state::Change::Charged { rounds: 7, at: None };
     let unmet = Change::IdlePairsUnmet(3);
     home.commit(&[Change::Conversation(bob.key, charged), unmet]).unwrap();
     drop(home);

@@ -92,15 +92,17 @@ pub(crate) fn repeated(received: &Received, partner: &str) -> api::Event {
 pub fn status(home: &mut Home) -> Result<Status, HomeError> {
     let known = home.known_network()?;
     let terms = known.terms();
+    let budget = Budget::of(&terms.noise);
     let mut charged = Vec::new();
     for (contact, _) in home.contacts()? {
-        charged.push((contact.name.to_string(), home.charged(&contact.key)?));
+        let (rounds, at) = home.charged(&contact.key)?;
+        let each = budget.price().map(|now| at.unwrap_or(now).rounds_for(now));
+        charged.push((contact.name.to_string(), rounds, each));
     }
-    let budget = Budget::of(&terms.noise);
     let unmet = home.idle_pairs_unmet()?;
     let (name, noise) = (terms.name.clone(), terms.noise.onions);
     let protection = protection(budget);
-    let status = Status::new(name, noise, protection, budget.rounds(), unmet, charged);
+    let status = Status::new(name, noise, protection, unmet, charged);
     Ok(Status { directory: directory(home)?, ..status })
 }
 

@@ -675,7 +675,10 @@ fn the_charge_is_committed_before_the_submission_leaves_and_survives_a_crash() {
     let alice = &mut people[0];
     alice.client.handle_timeout(start(), &mut alice.rng);
     let partner = identity(2, "bob").0.contact().key;
-    let charged = Change::Conversation(partner, state::Change::Charged { rounds: 1 });
+    let charged = Change::Conversation(
+        partner,
+        state::Change::Charged { rounds: 1, at: Budget::of(&server.network.noise).price() },
+    );
     let Some(Action::Commit(changes)) = alice.client.poll_action() else { panic!("no commit") };
     assert!(matches!(
         &changes[1..],

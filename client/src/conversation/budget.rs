@@ -77,9 +77,19 @@ impl Budget {
     /// of those that the goal holds for.
     #[must_use]
     pub fn rounds(self) -> Option<u64> {
+        Some(self.price()?.rounds)
+    }
+
+    /// The same with the goal.
+    #[must_use]
+    pub fn price(self) -> Option<Price> {
         match self {
             Self::NoNoise | Self::NoGoal => None,
-            Self::Goal(goal) => Some(goal.charged_rounds / SIDES),
+            Self::Goal(goal) => Some(Price {
+                rounds: goal.charged_rounds / SIDES,
+                epsilon_millionths: goal.epsilon_millionths,
+                delta_billionths: goal.delta_billionths,
+            }),
         }
     }
 }
@@ -121,12 +131,53 @@ impl Causes {
     }
 }
 
+/// What the noise was worth to one side of a conversation when rounds were charged.
+///
+/// Charges under different noises do not add up as shares of their goals: nothing proves it. But a
+/// round under one noise tells no more than a round under another that is nowhere harder to see
+/// through (`mixnet/PRIVACY.md`, section 10). So all of them count as if they had been made under the
+/// [worst](Self::worst), and a new network file makes no old charge cheaper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// So many rounds one side could have had.
+    pub rounds: u64,
+    /// For this goal.
+    pub epsilon_millionths: u32,
+    /// For this goal.
+    pub delta_billionths: u32,
+}
+
+impl Price {
+    /// No noise, or noise of which nobody says what it is worth.
+    pub const UNKNOWN: Self =
+        Self { rounds: 0, epsilon_millionths: u32::MAX, delta_billionths: u32::MAX };
+
+    /// What both are worth at least.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        Self {
+            rounds: self.rounds.min(other.rounds),
+            epsilon_millionths: self.epsilon_millionths.max(other.epsilon_millionths),
+            delta_billionths: self.delta_billionths.max(other.delta_billionths),
+        }
+    }
+
+    /// Rounds that one side may have for the goal of `now`, if some were charged at this price. None
+    /// if what was promised then is less than what is promised now.
+    #[must_use]
+    pub fn rounds_for(self, now: Self) -> u64 {
+        let is_weaker = self.epsilon_millionths > now.epsilon_millionths
+            || self.delta_billionths > now.delta_billionths;
+        if is_weaker { 0 } else { self.rounds.min(now.rounds) }
+    }
+}
+
 /// When a conversation has to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limit {
-    /// Charged rounds that it may have; `None` for any number.
-    pub(crate) rounds: Option<u64>,
-    /// Go on when they are used up.
+    /// What the noise in force is worth; `None` if there is no budget, and nothing stops.
+    pub(crate) price: Option<Price>,
+    /// Go on when it is used up.
     pub(crate) beyond: bool,
 }
 
@@ -136,43 +187,66 @@ pub(crate) struct Ledger {
     limit: Limit,
     /// Rounds that have ended and were charged.
     settled: u64,
+    /// The worst price of one of them.
+    settled_at: Option<Price>,
     /// Rounds that have not ended: charged until they turn out to be harmless.
     away: u64,
+    /// The worst price at which one of them has left.
+    away_at: Option<Price>,
     causes: Causes,
 }
 
 impl Ledger {
-    pub(crate) fn new(limit: Limit, charged: u64) -> Self {
-        Self { limit, settled: charged, away: 0, causes: Causes::default() }
+    /// Of `charged` rounds, the worst at this price; an older program has not said at which.
+    pub(crate) fn new(limit: Limit, charged: u64, at: Option<Price>) -> Self {
+        let settled_at =
+            at.or_else(|| (charged > 0).then(|| limit.price.unwrap_or(Price::UNKNOWN)));
+        let causes = Causes::default();
+        Self { limit, settled: charged, settled_at, away: 0, away_at: None, causes }
     }
 
     pub(crate) fn set_limit(&mut self, limit: Limit) {
         self.limit = limit;
     }
 
-    pub(crate) fn limit(&self) -> Limit {
-        self.limit
+    /// Charged rounds that this side may have, in all; `None` for any number.
+    pub(crate) fn rounds(&self) -> Option<u64> {
+        let now = self.limit.price?;
+        Some(self.at().unwrap_or(now).rounds_for(now))
     }
 
     /// Whether the lane may talk in one more round, however it ends.
     pub(crate) fn allows_one_more(&self) -> bool {
-        self.limit.beyond || self.limit.rounds.is_none_or(|rounds| self.charged() < rounds)
+        self.limit.beyond || self.rounds().is_none_or(|rounds| self.charged() < rounds)
     }
 
-    /// The lane talks in a round. A crash right now would leave it unknown for ever.
+    /// The lane talks in a round, which has the price of this moment however it ends. A crash right
+    /// now would leave it unknown for ever.
     pub(crate) fn depart(&mut self) {
         self.away = self.away.saturating_add(1);
+        self.away_at = worst(self.away_at, Some(self.limit.price.unwrap_or(Price::UNKNOWN)));
     }
 
     /// A round that departed never left: nobody saw its onions.
     pub(crate) fn withdraw(&mut self) {
         self.away = self.away.saturating_sub(1);
+        if self.away == 0 {
+            self.away_at = None;
+        }
     }
 
     pub(crate) fn settle(&mut self, ended: Ended) {
-        self.away = self.away.saturating_sub(1);
-        self.settled = self.settled.saturating_add(u64::from(ended.is_charged()));
+        if ended.is_charged() {
+            self.settled = self.settled.saturating_add(1);
+            self.settled_at = worst(self.settled_at, self.away_at);
+        }
+        self.withdraw();
         self.causes.note(ended);
+    }
+
+    /// The worst price of all that is charged, on disk as well.
+    pub(crate) fn at(&self) -> Option<Price> {
+        worst(self.settled_at, self.away_at)
     }
 
     /// Why rounds were charged since this was made.
@@ -192,7 +266,7 @@ impl Ledger {
 
     /// How far it has come, by what is settled.
     pub(crate) fn stage(&self) -> Option<BudgetStage> {
-        let rounds = self.limit.rounds?;
+        let rounds = self.rounds()?;
         match self.settled {
             settled if settled >= rounds && self.limit.beyond => Some(BudgetStage::Beyond),
             settled if settled >= rounds => Some(BudgetStage::Spent),
@@ -202,10 +276,77 @@ impl Ledger {
     }
 }
 
+fn worst(one: Option<Price>, other: Option<Price>) -> Option<Price> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.worst(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn price(rounds: u64) -> Price {
+        Price { rounds, epsilon_millionths: 693_147, delta_billionths: 100_000 }
+    }
+
+    fn limit(price: Option<Price>) -> Limit {
+        Limit { price, beyond: false }
+    }
+
+    #[test]
+    fn a_new_network_file_makes_no_old_charge_cheaper() {
+        let lost = Ended::Lost(Loss::Unknown);
+        let mut ledger = Ledger::new(limit(Some(price(10))), 0, None);
+        assert_eq!(ledger.rounds(), Some(10));
+        for _ in 0..4 {
+            ledger.depart();
+            ledger.settle(lost);
+        }
+        // More noise: these four were not made under it.
+        ledger.set_limit(limit(Some(price(1000))));
+        assert_eq!(ledger.rounds(), Some(10));
+        // Less noise: what is charged counts as if all had been made under it.
+        ledger.set_limit(limit(Some(price(5))));
+        assert_eq!(ledger.rounds(), Some(5));
+        ledger.depart();
+        assert!(!ledger.allows_one_more());
+        // A round that is away keeps the price at which it left, and so does what is on disk.
+        ledger.set_limit(limit(Some(price(1000))));
+        assert_eq!((ledger.charged(), ledger.at()), (5, Some(price(5))));
+        ledger.settle(Ended::Back { met: [true; 2] });
+        assert_eq!((ledger.charged(), ledger.at()), (4, Some(price(10))));
+        let again = Ledger::new(limit(Some(price(1000))), 4, ledger.at());
+        assert_eq!(again.rounds(), Some(10));
+    }
+
+    #[test]
+    fn charges_without_noise_or_for_a_weaker_goal_leave_nothing_of_a_budget() {
+        let lost = Ended::Lost(Loss::Unknown);
+        let weaker = [
+            None,
+            Some(Price { epsilon_millionths: 693_148, ..price(9) }),
+            Some(Price { delta_billionths: 100_001, ..price(9) }),
+        ];
+        for then in weaker {
+            let mut ledger = Ledger::new(limit(then), 0, None);
+            ledger.depart();
+            ledger.settle(lost);
+            assert_eq!(ledger.rounds(), then.map(|then| then.rounds));
+            ledger.set_limit(limit(Some(price(1000))));
+            assert_eq!((ledger.rounds(), ledger.allows_one_more()), (Some(0), false));
+        }
+        // Nothing was charged: nothing is worth less.
+        let mut ledger = Ledger::new(limit(None), 0, None);
+        ledger.depart();
+        ledger.settle(Ended::Back { met: [true; 2] });
+        ledger.set_limit(limit(Some(price(1000))));
+        assert_eq!(ledger.rounds(), Some(1000));
+        // An older program has not said at which price.
+        assert_eq!(Ledger::new(limit(Some(price(7))), 3, None).at(), Some(price(7)));
+    }
 
     #[test]
     fn a_round_is_free_only_if_both_slots_met() {
@@ -260,15 +401,16 @@ mod tests {
             steps in prop::collection::vec(step(), 0..120),
             rounds in 1u64..20,
         ) {
-            let limit = Limit { rounds: Some(rounds), beyond: false };
-            let mut ledger = Ledger::new(limit, 0);
+            let limit = limit(Some(price(rounds)));
+            let mut ledger = Ledger::new(limit, 0, None);
+            let mut at = None;
             let (mut disk, mut away, mut truth) = (0, 0u64, 0);
             for step in steps {
                 match step {
                     Step::Depart if ledger.allows_one_more() => {
                         ledger.depart();
                         away += 1;
-                        disk = ledger.charged();
+                        (disk, at) = (ledger.charged(), ledger.at());
                     }
                     Step::End(ended) if away > 0 => {
                         ledger.settle(ended);
@@ -279,7 +421,7 @@ mod tests {
                         // What was away is lost without a word, and may all have been charged.
                         truth += away;
                         away = 0;
-                        ledger = Ledger::new(limit, disk);
+                        ledger = Ledger::new(limit, disk, at);
                     }
                     _ => {}
                 }
@@ -290,7 +432,7 @@ mod tests {
 
         #[test]
         fn who_goes_beyond_is_never_stopped_and_still_counts(ends in prop::collection::vec(ended(), 1..50)) {
-            let mut ledger = Ledger::new(Limit { rounds: Some(1), beyond: true }, 0);
+            let mut ledger = Ledger::new(Limit { price: Some(price(1)), beyond: true }, 0, None);
             for ended in &ends {
                 prop_assert!(ledger.allows_one_more());
                 ledger.depart();

@@ -13,6 +13,8 @@ use talaria_wire::Round;
 use talaria_wire::peer_message::{BODY_LEN, MessageId, StreamDigest, StreamId};
 use thiserror::Error;
 
+use super::budget::Price;
+
 pub use streams::{KEPT, Milestone, OwnStream, PartnerStream, SaidText};
 
 /// The longest text, in bytes of UTF-8.
@@ -218,6 +220,8 @@ pub struct ConversationState {
     pub run: Run,
     /// Rounds charged to the privacy budget, over all runs; those included that are away.
     pub charged: u64,
+    /// The worst price of one of them.
+    pub charged_at: Option<Price>,
     /// It was told that half of the budget is used up.
     pub budget_warned: bool,
 }
@@ -310,6 +314,8 @@ pub enum Change {
     Charged {
         /// [`ConversationState::charged`] from now on.
         rounds: u64,
+        /// The worst price of one of them.
+        at: Option<Price>,
     },
     /// It is told that half of the privacy budget is used up.
     BudgetWarned,
@@ -368,7 +374,7 @@ impl ConversationState {
             Change::Skipped { seq } => self.receive(*seq, false),
             Change::Shown { through } => self.unshown.retain(|text| text.number > *through),
             Change::Finished => self.run = Run::default(),
-            Change::Charged { rounds } => self.charged = *rounds,
+            Change::Charged { rounds, at } => (self.charged, self.charged_at) = (*rounds, *at),
             Change::BudgetWarned => self.budget_warned = true,
         }
     }

@@ -25,6 +25,7 @@ use crate::key::HomeKey;
 use crate::mark::Disguise;
 use talaria_client::client::Change;
 use talaria_client::contact::Contact;
+use talaria_client::conversation::budget::Price;
 use talaria_client::conversation::state::{
     self, ConversationState, Outgoing, Partial, Received, Run, Said, Text, TextMark,
 };
@@ -221,10 +222,16 @@ impl Database {
         Ok(times.cast_unsigned())
     }
 
-    pub(super) fn charged(&self, partner: &IdentityPublic) -> Result<u64, HomeError> {
-        let sql = "SELECT charged FROM contact WHERE key = ?1";
-        let charged = self.connection.query_row(sql, [partner.to_bytes()], |r| r.get(0));
-        Ok(charged.optional()?.map_or(0, i64::cast_unsigned))
+    pub(super) fn charged(
+        &self,
+        partner: &IdentityPublic,
+    ) -> Result<(u64, Option<Price>), HomeError> {
+        let sql = "SELECT charged, charged_at FROM contact WHERE key = ?1";
+        let read = |r: &Row<'_>| {
+            Ok((r.get::<_, i64>(0)?.cast_unsigned(), r.get::<_, Option<_>>(1)?.map(price)))
+        };
+        let charged = self.connection.query_row(sql, [partner.to_bytes()], read);
+        Ok(charged.optional()?.unwrap_or_default())
     }
 
     pub(super) fn contacts(&self) -> Result<Vec<(Contact, bool)>, HomeError> {
@@ -296,7 +303,7 @@ impl Database {
     ) -> Result<ConversationState, HomeError> {
         let sql = "SELECT id, next_seq, next_message, acked, received, begun, self_ended,
                    partner_ended, partial_id, partial_count, partial_have, charged, budget_warned,
-                   start, texts, partial_sent FROM contact WHERE key = ?1";
+                   start, texts, partial_sent, charged_at FROM contact WHERE key = ?1";
         let row = self.connection.query_row(sql, [partner.to_bytes()], conversation_row);
         let Some((id, mut state)) = row.optional()? else {
             return Ok(ConversationState::default());
@@ -432,6 +439,16 @@ fn text(text: String) -> Result<Text, HomeError> {
     Text::new(text).map_err(|_| HomeError::Damaged("text"))
 }
 
+/// As [`price_bytes`](kinds::price_bytes) writes it.
+fn price(bytes: [u8; kinds::PRICE_LEN]) -> Price {
+    let [r0, r1, r2, r3, r4, r5, r6, r7, e0, e1, e2, e3, d0, d1, d2, d3] = bytes;
+    Price {
+        rounds: u64::from_be_bytes([r0, r1, r2, r3, r4, r5, r6, r7]),
+        epsilon_millionths: u32::from_be_bytes([e0, e1, e2, e3]),
+        delta_billionths: u32::from_be_bytes([d0, d1, d2, d3]),
+    }
+}
+
 type ContactRow = ([u8; 33], String, i64, bool);
 
 fn contact_row(row: &Row<'_>) -> rusqlite::Result<ContactRow> {
@@ -466,6 +483,7 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationState)>
         partial,
         run: Run { begun: row.get(5)?, self_ended: row.get(6)?, partner_ended: row.get(7)? },
         charged: row.get::<_, i64>(11)?.cast_unsigned(),
+        charged_at: row.get::<_, Option<_>>(16)?.map(price),
         budget_warned: row.get(12)?,
         start: row.get::<_, Option<i64>>(13)?.map(i64::cast_unsigned),
         texts: row.get(14)?,

@@ -63,7 +63,9 @@ CREATE TABLE contact (
     milestones_cut INTEGER NOT NULL DEFAULT 0,
     partner_stream INTEGER,
     received_digest BLOB,
-    partial_sent INTEGER
+    partial_sent INTEGER,
+    -- Rounds, epsilon and delta of the worst noise under which one was charged.
+    charged_at BLOB
 ) STRICT;
 
 -- The partner's text that is under way.

@@ -2,6 +2,7 @@
 
 use rand::CryptoRng;
 use talaria_client::Change;
+use talaria_client::conversation::budget::Price;
 use talaria_client::conversation::state::{self, ConversationState, Received};
 use talaria_wire::Round;
 use talaria_wire::crypto::IdentityPublic;
@@ -27,11 +28,12 @@ impl Home {
         self.database.conversation(partner)
     }
 
-    /// Rounds charged to the privacy budget of the conversation with a contact.
+    /// Rounds charged to the privacy budget of the conversation with a contact, and the worst price of
+    /// one of them.
     ///
     /// # Errors
     /// [`HomeError`] if the database cannot be read.
-    pub fn charged(&self, partner: &IdentityPublic) -> Result<u64, HomeError> {
+    pub fn charged(&self, partner: &IdentityPublic) -> Result<(u64, Option<Price>), HomeError> {
         self.database.charged(partner)
     }
 

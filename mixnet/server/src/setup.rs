@@ -36,17 +36,15 @@ use templates::{entry_toml, hop_toml};
 /// Where clients connect unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7400";
 const DEFAULT_HOPS: u8 = 3;
-/// The least noise for 1,000 charged rounds at ε′ = ln 2, δ′ = 1e-4 (`talariad plan`), which costs
-/// less than a hundredth of a core.
-pub const DEFAULT_NOISE: Noise = Noise {
-    onions: 1846,
-    alpha_tenths: 26,
-    goal: Some(NoiseGoal {
-        epsilon_millionths: 693_147,
-        delta_billionths: 100_000,
-        charged_rounds: 1000,
-    }),
-};
+/// The least noise for 10,000 charged rounds at ε′ = ln 2, δ′ = 1e-4 (`talariad plan`).
+pub const DEFAULT_NOISE: Noise = Noise { onions: 5668, alpha_tenths: 24, goal: Some(goal(10_000)) };
+/// The same for 1,000, of a network whose hops are all run by one operator, who sees everything
+/// anyway.
+pub const TRIAL_NOISE: Noise = Noise { onions: 1846, alpha_tenths: 26, goal: Some(goal(1000)) };
+const fn goal(charged_rounds: u64) -> NoiseGoal {
+    NoiseGoal { epsilon_millionths: 693_147, delta_billionths: 100_000, charged_rounds }
+}
+
 /// Stands for an address that is not known yet.
 const UNKNOWN: &str = "127.0.0.1:0";
 /// How long a version is valid; the next set-up after half of it makes the next one.
@@ -163,7 +161,7 @@ impl DataFolder {
             Some(before) => Terms { entry, identity, hops, ..before.clone() },
             None => {
                 let first = Terms::first("talaria", validity, entry, identity, hops);
-                Terms { noise: DEFAULT_NOISE, ..first }
+                Terms { noise: TRIAL_NOISE, ..first }
             }
         };
         if let Some(period) = wishes.period {
@@ -171,7 +169,7 @@ impl DataFolder {
         }
         if let Some(onions) = wishes.noise_onions.filter(|onions| *onions != terms.noise.onions) {
             // A goal belongs to the noise that was chosen for it.
-            terms.noise = Noise { onions, goal: None, ..DEFAULT_NOISE };
+            terms.noise = Noise { onions, goal: None, ..TRIAL_NOISE };
         }
         let file = self.network_file();
         // Addresses apart, this is how it will be: better refused now than half written.

@@ -138,6 +138,9 @@ fn drafts_can_be_changed_and_files_are_not_overwritten_in_silence() {
         "network new --entry eve/entry-public.toml --hop bob/hop-public.toml --out network.toml";
     w.fails(new, "is there already");
     assert!(w.talariad(&format!("{new} --force")).contains("Replaced"));
+    let object = w.json(&format!("{new} --force"));
+    assert_eq!((&object["noise_onions"], &object["alpha"]), (&5668.into(), &2.4.into()));
+    assert_eq!(object["charged_rounds"], 10_000);
     let noisy = "--noise-onions 1846 --noise-alpha 2.6 --epsilon 0.693147 --delta 1e-4 \
                  --charged-rounds 1000";
     let object = w.json(&format!("{new} --force {noisy}"));

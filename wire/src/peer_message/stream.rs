@@ -37,12 +37,9 @@ impl StreamId {
 /// [`base`](Self::base). It keeps nothing secret, and protects
 /// from no partner who lies.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct StreamDigest(pub [u8; Self::LEN]);
+pub struct StreamDigest(pub [u8; 8]);
 
 impl StreamDigest {
-    /// Bytes.
-    pub const LEN: usize = 8;
-
     /// With one more unit.
     #[must_use]
     pub fn and(self, unit: &Content) -> Self {

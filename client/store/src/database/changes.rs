@@ -6,7 +6,7 @@ use rusqlite::{ToSql, Transaction, params};
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::peer_message::MessageId;
 
-use super::kinds::{BEGIN, END, TEXT};
+use super::kinds::{BEGIN, END, TEXT, price_bytes};
 use talaria_client::conversation::state::{Change, MAY_COME_AGAIN, Outgoing, Received, Said};
 
 /// The tables of one conversation, within a transaction.
@@ -59,9 +59,10 @@ pub(super) fn apply(
                        WHERE id = :contact";
             tables.run(sql, &[])
         }
-        Change::Charged { rounds } => {
-            let sql = "UPDATE contact SET charged = :rounds WHERE id = :contact";
-            tables.run(sql, &[(":rounds", &rounds.cast_signed())])
+        Change::Charged { rounds, at } => {
+            let sql = "UPDATE contact SET charged = :rounds, charged_at = :at WHERE id = :contact";
+            let at = at.as_ref().map(price_bytes);
+            tables.run(sql, &[(":rounds", &rounds.cast_signed()), (":at", &at)])
         }
         Change::BudgetWarned => {
             tables.run("UPDATE contact SET budget_warned = 1 WHERE id = :contact", &[])

@@ -5,6 +5,7 @@ ALTER TABLE contact ADD COLUMN milestones_cut INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE contact ADD COLUMN partner_stream INTEGER;
 ALTER TABLE contact ADD COLUMN received_digest BLOB;
 ALTER TABLE contact ADD COLUMN partial_sent INTEGER;
+ALTER TABLE contact ADD COLUMN charged_at BLOB;
 -- Of what was under way the time is not known: it comes again.
 UPDATE contact SET partial_id = NULL, partial_count = NULL, partial_have = NULL;
 DELETE FROM fragment;

@@ -2,6 +2,7 @@
 
 use super::*;
 use rusqlite::Connection;
+use talaria_client::conversation::budget::Price;
 use talaria_client::conversation::state::KEPT;
 use talaria_wire::peer_message::{StreamDigest, StreamId};
 
@@ -113,7 +114,11 @@ fn change(step: &Step, state: &ConversationState) -> state::Change {
             C::Shown { through: first + more }
         }
         Step::Finish => C::Finished,
-        Step::Charge(rounds) => C::Charged { rounds: *rounds },
+        Step::Charge(rounds) => {
+            let price =
+                Price { rounds: *rounds, epsilon_millionths: 1, delta_billionths: u32::MAX };
+            C::Charged { rounds: *rounds, at: (*rounds % 4 > 0).then_some(price) }
+        }
         Step::WarnOfBudget => C::BudgetWarned,
         Step::Restart(start) => C::Restarted { start: *start, outgoing: state.outgoing_anew() },
     }

@@ -130,6 +130,13 @@ impl Display {
             self.line(&format!("Hop {place} on {address}."));
         }
         self.line(&format!("Network file: {}", file.display()));
+        if let Some(rounds) =
+            network.and_then(|network| network.noise.goal).map(|goal| goal.charged_rounds)
+        {
+            self.line(&format!(
+                "Noise for {rounds} charged rounds. Whoever runs all hops sees who talks: share them out."
+            ));
+        }
         self.line("Ctrl-C finishes the rounds under way and stops.");
     }
 

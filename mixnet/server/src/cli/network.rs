@@ -13,6 +13,7 @@ use talaria_server::files::network::{
     NetworkError, in_file, read_file, read_known, read_public_part, write_file,
 };
 use talaria_server::net::clock::now;
+use talaria_server::setup::DEFAULT_NOISE;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::network_file::{
     HopInfo, Known, NetworkFile, NetworkFileError, Signer, Terms, VerifyError,
@@ -168,7 +169,8 @@ fn new(args: &NewArgs, as_json: bool) -> Result<(), Failure> {
     let (entry, identity) =
         read_public_part(&args.entry)?.into_entry().map_err(in_file(&args.entry))?;
     let hops = args.hop.iter().map(|path| read_hop(path)).collect::<Result<_, _>>()?;
-    let mut terms = Terms::first("talaria", args.settings.validity(now()), entry, identity, hops);
+    let first = Terms::first("talaria", args.settings.validity(now()), entry, identity, hops);
+    let mut terms = Terms { noise: DEFAULT_NOISE, ..first };
     if let Some(period) = args.period {
         terms.period_ms = u64::try_from(period.as_millis())?.try_into()?;
     }

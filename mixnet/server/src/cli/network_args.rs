@@ -38,7 +38,8 @@ pub(super) struct NetworkArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_period)]
     period: Option<Duration>,
     /// Noise onions that each hop but the last adds to a round; `talariad plan` says what they are
-    /// worth [default: 1846, or as before].
+    /// worth [default: 1846, which is for 1,000 charged rounds and a trial: who runs all hops sees
+    /// everything anyway; or as before].
     #[arg(long, value_name = "T")]
     noise_onions: Option<u32>,
 }

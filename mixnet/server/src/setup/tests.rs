@@ -132,21 +132,23 @@ fn a_folder_has_one_user_and_wishes_have_limits() {
 
 #[test]
 fn the_default_noise_does_what_its_goal_says() {
-    let Noise { onions, alpha_tenths, goal } = DEFAULT_NOISE;
-    let goal = goal.unwrap();
-    let distribution = PairDistribution::new(onions, f64::from(alpha_tenths) / 10.0).unwrap();
-    let epsilon = f64::from(goal.epsilon_millionths) / 1e6;
-    let rounds = u32::try_from(goal.charged_rounds).unwrap();
-    let composed =
-        Composition::new(&PrivacyLoss::of_pairs(&distribution), rounds, epsilon, Grid::Fine);
-    assert!(composed.delta(epsilon) <= f64::from(goal.delta_billionths) / 1e9);
+    for (noise, rounds) in [(DEFAULT_NOISE, 10_000), (TRIAL_NOISE, 1000)] {
+        let Noise { onions, alpha_tenths, goal } = noise;
+        let goal = goal.unwrap();
+        assert_eq!(goal.charged_rounds, u64::from(rounds));
+        let distribution = PairDistribution::new(onions, f64::from(alpha_tenths) / 10.0).unwrap();
+        let epsilon = f64::from(goal.epsilon_millionths) / 1e6;
+        let loss = PrivacyLoss::of_pairs(&distribution);
+        let composed = Composition::new(&loss, rounds, epsilon, Grid::Fine);
+        assert!(composed.delta(epsilon) <= f64::from(goal.delta_billionths) / 1e9);
+    }
 }
 
 #[test]
 fn other_noise_has_another_goal_or_none() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path()).unwrap();
-    assert_eq!(data.prepare(Wishes::default()).unwrap().noise, DEFAULT_NOISE);
+    assert_eq!(data.prepare(Wishes::default()).unwrap().noise, TRIAL_NOISE);
     let wishes = Wishes { noise_onions: Some(0), ..Wishes::default() };
     let noise = data.prepare(wishes).unwrap().noise;
     assert_eq!((noise.onions, noise.goal), (0, None));

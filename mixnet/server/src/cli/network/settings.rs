@@ -36,13 +36,15 @@ pub(super) struct Settings {
     /// Rounds in which a hop uses one onion key [default: 64, or as before].
     #[arg(long, value_name = "N")]
     epoch_rounds: Option<u32>,
-    /// Noise onions that each hop but the last adds to a round: even [default: 0, or as before].
+    /// Noise onions that each hop but the last adds to a round: even [default: 5668 for
+    /// 10,000 charged rounds, or as before].
     #[arg(long, value_name = "T")]
     noise_onions: Option<u32>,
-    /// α of the noise distribution, 2 to 4 in tenths [default: 2, or as before].
+    /// α of the noise distribution, 2 to 4 in tenths [default: 2.4, or as before].
     #[arg(long, value_name = "A", value_parser = tenths)]
     noise_alpha: Option<u8>,
-    /// What the noise is to achieve: ε′, such as 0.693147 for ln 2.
+    /// What the noise is to achieve: ε′, such as 0.693147 for ln 2. With other noise than before no
+    /// goal is left that is not given.
     #[arg(long, value_name = "E", requires_all = ["delta", "charged_rounds"])]
     epsilon: Option<f64>,
     /// What the noise is to achieve: δ′, such as 1e-4.
