@@ -608,7 +608,7 @@ fn changes_join_the_commit_that_waits() {
 /// What was told of the budget, in short.
 fn budget_notices(person: &Person) -> Vec<(BudgetStage, u64, u64)> {
     let stages = person.notices.iter().filter_map(|notice| match notice {
-        Notice::Budget { stage, charged, budget } => Some((*stage, *charged, *budget)),
+        Notice::Budget { stage, charged, budget, .. } => Some((*stage, *charged, *budget)),
         _ => None,
     });
     stages.collect()

@@ -79,14 +79,18 @@ fn pairs_moved_by_m_cost_m_squared_rounds_and_a_little() {
 
 /// What a likelihood ratio above a threshold tells of one round, P(L > ln γ) − γ·Q(L > ln γ), for every
 /// γ that is given, and for γ = ∞.
-fn hockey_sticks(table: &PairDistribution, gammas: &[f64]) -> Vec<f64> {
-    let p: Vec<f64> = table.weights().map(|weight| weight as f64 / 2f64.powi(64)).collect();
-    let q = |j: usize| if j == 0 { 0.0 } else { p[j - 1] };
-    let above =
-        |gamma: f64| (0..=p.len()).map(move |j| (p.get(j).copied().unwrap_or(0.0), q(j), gamma));
-    let part = |(p, q, gamma): (f64, f64, f64)| if q == 0.0 { p } else { (p - gamma * q).max(0.0) };
-    let infinite = above(1.0).filter(|(_, q, _)| *q == 0.0).map(|(p, ..)| p).sum::<f64>();
-    gammas.iter().map(|gamma| above(*gamma).map(part).sum()).chain([infinite]).collect()
+fn hockey_sticks(p: &[f64], gammas: &[f64]) -> Vec<f64> {
+    let moved = |j: usize| if j == 0 { 0.0 } else { p[j - 1] };
+    let part = |j: usize, gamma: f64| match moved(j) {
+        0.0 => p[j],
+        moved => (p[j] - gamma * moved).max(0.0),
+    };
+    gammas.iter().map(|gamma| (0..p.len()).map(|j| part(j, *gamma)).sum()).collect()
+}
+
+fn probabilities((onions, alpha): (u32, f64)) -> Vec<f64> {
+    let table = PairDistribution::new(onions, alpha).unwrap();
+    table.weights().map(|weight| weight as f64 / 2f64.powi(64)).collect()
 }
 
 /// A round under the noise for more rounds is dominated by one under the noise for fewer: whatever γ
@@ -95,17 +99,13 @@ fn hockey_sticks(table: &PairDistribution, gammas: &[f64]) -> Vec<f64> {
 #[test]
 fn a_round_under_more_noise_tells_no_more_whatever_is_asked() {
     let planned = [(236, 4.0), (626, 3.2), (1_238, 2.6), (1_846, 2.6), (5_668, 2.4), (8_000, 2.0)];
-    for (weak, strong) in planned.iter().zip(&planned[1..]) {
-        let [weak, strong] =
-            [weak, strong].map(|(t, alpha)| PairDistribution::new(*t, *alpha).unwrap());
-        let p: Vec<f64> = weak.weights().map(|weight| weight as f64).collect();
-        let mut gammas: Vec<f64> = p.windows(2).map(|two| two[1] / two[0]).collect();
+    for two in planned.windows(2) {
+        let (weak, strong) = (probabilities(two[0]), probabilities(two[1]));
+        let mut gammas: Vec<f64> = weak.windows(2).map(|two| two[1] / two[0]).collect();
         gammas.retain(|gamma| *gamma >= 1.0 && gamma.is_finite());
-        gammas.push(1.0);
-        let (of_weak, of_strong) = (hockey_sticks(&weak, &gammas), hockey_sticks(&strong, &gammas));
-        for ((gamma, weak), strong) in
-            gammas.iter().chain([&f64::INFINITY]).zip(of_weak).zip(of_strong)
-        {
+        gammas.extend([1.0, f64::MAX]);
+        let curves = hockey_sticks(&weak, &gammas).into_iter().zip(hockey_sticks(&strong, &gammas));
+        for (gamma, (weak, strong)) in gammas.iter().zip(curves) {
             assert!(strong <= weak + 1e-15, "{gamma}: {strong} > {weak}");
         }
     }

@@ -8,5 +8,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod fuzz_corpus;
+mod named_tests;
 mod protocol_tables;
 mod vectors;
