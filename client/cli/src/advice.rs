@@ -22,7 +22,7 @@ fn on_home(error: &HomeError) -> String {
              NAME --network FILE`"
                 .to_owned()
         }
-        HomeError::BadAccountFile(_) => {
+        HomeError::BadAccountFile(_) | HomeError::NoDatabase(_) | HomeError::Damaged(_) => {
             ", and `talaria login NAME` in another --home gets the account itself back".to_owned()
         }
         HomeError::OtherPassword => {

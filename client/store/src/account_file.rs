@@ -13,8 +13,9 @@ use crate::error::HomeError;
 use crate::files::{self, ACCOUNT_FILE, OLD_KEY_FILE};
 use crate::key::HomeKey;
 
-/// Version of the home's files. Homes up to 2 were not encrypted.
-const FORMAT: u32 = 3;
+/// Version of the home's files. Homes up to 2 were not encrypted; up to 3 this file had no check.
+const FORMAT: u32 = 4;
+const WITHOUT_CHECK: u32 = 3;
 /// More than any program writes.
 const LEN_MAX: u64 = 16 * 1024;
 
@@ -30,7 +31,7 @@ pub struct AccountFile {
     pub network_file: Option<PathBuf>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text {
     format: u32,
@@ -38,6 +39,26 @@ struct Text {
     home_key: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     network_file: Option<PathBuf>,
+    /// Of all the others: whoever damages the file by accident does not hit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<String>,
+}
+
+impl Text {
+    /// The first 8 bytes of BLAKE3 over the file without this line.
+    fn checked(self) -> Self {
+        let bare = Self { check: None, ..self };
+        let text = toml::to_string(&bare).expect("strings and numbers make TOML");
+        let check = HEXLOWER.encode(&blake3::hash(text.as_bytes()).as_bytes()[..8]);
+        Self { check: Some(check), ..bare }
+    }
+
+    fn is_sound(&self) -> bool {
+        match &self.check {
+            None => self.format == WITHOUT_CHECK,
+            check => *check == self.clone().checked().check,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -75,6 +96,9 @@ impl AccountFile {
             return Err(Some(HomeError::NewerFormat(format.into())));
         }
         let text: Text = toml::from_str(text).map_err(|_| None)?;
+        if !text.is_sound() {
+            return Err(None);
+        }
         let key = |hex: &String| HEXLOWER.decode(hex.as_bytes());
         let wrapped: Result<Vec<_>, _> = text.home_key.iter().map(key).collect();
         Ok(Self {
@@ -94,8 +118,9 @@ impl AccountFile {
             name: self.name.as_str().to_owned(),
             home_key: self.wrapped.iter().map(|key| HEXLOWER.encode(key)).collect(),
             network_file: self.network_file.clone(),
+            check: None,
         };
-        let text = toml::to_string(&text).expect("strings and numbers make TOML");
+        let text = toml::to_string(&text.checked()).expect("strings and numbers make TOML");
         files::write_private(&dir.join(ACCOUNT_FILE), text.as_bytes())
     }
 
@@ -155,7 +180,7 @@ mod tests {
         let read = || AccountFile::read(dir.path()).unwrap_err().to_string();
         assert!(read().contains("no account"));
         let put = |text: &str| std::fs::write(dir.path().join(ACCOUNT_FILE), text).unwrap();
-        put("format = 4\ncolour = 3");
+        put("format = 5\ncolour = 3");
         assert!(read().contains("update this program"));
         let long = "x".repeat(20_000);
         for bad in ["", "format = 3", "format = 3\nname = \"a\"\nhome_key = []", &long] {
@@ -164,6 +189,38 @@ mod tests {
         }
         put("format = 3\nname = \"alice\"\nhome_key = [\"0g\"]");
         assert!(read().contains("account.toml"));
+    }
+
+    /// One wrong digit is no changed password.
+    #[test]
+    fn whatever_is_altered_is_told_as_damage_and_files_without_a_check_are_still_read() {
+        let dir = TempDir::new().unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let export = ExportKey::from_bytes([1; 64]);
+        let file = AccountFile {
+            name: UserName::new("alice").unwrap(),
+            wrapped: vec![HomeKey::generate(&mut rng).wrap(&export, &mut rng)],
+            network_file: None,
+        };
+        file.write(dir.path()).unwrap();
+        let path = dir.path().join(ACCOUNT_FILE);
+        let good = std::fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            std::fs::write(&path, &bad).unwrap();
+            let said = AccountFile::read(dir.path());
+            // Blanks and the way a string is written may change.
+            assert!(said.as_ref().is_ok_and(|read| *read == file) || said.is_err(), "byte {at}");
+            std::fs::write(&path, &good[..at]).unwrap();
+            assert!(
+                AccountFile::read(dir.path()).is_err_and(|e| e.to_string().contains("is damaged"))
+            );
+        }
+        let text = String::from_utf8(good).unwrap();
+        let older: Vec<_> = text.lines().filter(|line| !line.starts_with("check")).collect();
+        std::fs::write(&path, older.join("\n").replace("format = 4", "format = 3")).unwrap();
+        assert_eq!(AccountFile::read(dir.path()).unwrap(), file);
     }
 
     #[test]

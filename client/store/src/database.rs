@@ -7,6 +7,7 @@ mod changes;
 mod kinds;
 mod streams;
 
+use std::io;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
@@ -34,6 +35,8 @@ use kinds::{BEGIN, END, TEXT};
 
 /// Version of the tables, in `user_version`. Up to 2 they were not encrypted.
 const FORMAT: i64 = 4;
+/// Nothing older has encrypted tables.
+const OLDEST: i64 = 3;
 
 const TABLES: &str = include_str!("tables.sql");
 /// What makes the tables of each format out of those of the one before. What has been released is
@@ -67,9 +70,26 @@ pub(super) fn remove(path: &Path) -> Result<(), HomeError> {
 }
 
 impl Database {
-    pub(super) fn open(path: &Path, key: &HomeKey) -> Result<Self, HomeError> {
+    /// Makes the database of a new home.
+    pub(super) fn make(path: &Path, key: &HomeKey) -> Result<Self, HomeError> {
         // SQLite gives its other files the permissions of this one.
         drop(files::open_private(path)?);
+        Self::connect(path, key, 0)
+    }
+
+    /// Opens the database of a home that there is: it is never made anew.
+    pub(super) fn open(path: &Path, key: &HomeKey) -> Result<Self, HomeError> {
+        match std::fs::metadata(path) {
+            Ok(file) if file.len() > 0 => Self::connect(path, key, OLDEST),
+            Ok(_) => Err(HomeError::Damaged("it is empty")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(HomeError::NoDatabase(path.to_owned()))
+            }
+            Err(error) => Err(files::failed("read", path)(error)),
+        }
+    }
+
+    fn connect(path: &Path, key: &HomeKey, oldest: i64) -> Result<Self, HomeError> {
         let mut connection = Connection::open(path)?;
         // A wrong key is an error that is told; SQLCipher would print it as well.
         connection.pragma_update(None, "cipher_log_level", "NONE")?;
@@ -79,7 +99,7 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
-        bring_up_to_date(&mut connection)?;
+        bring_up_to_date(&mut connection, oldest)?;
         Ok(Self { connection })
     }
 
@@ -408,7 +428,7 @@ fn put_head(connection: &Connection, head: &Head) -> rusqlite::Result<()> {
 }
 
 /// Makes the tables, or brings those of an earlier version to the form of this one.
-fn bring_up_to_date(connection: &mut Connection) -> Result<(), HomeError> {
+fn bring_up_to_date(connection: &mut Connection, oldest: i64) -> Result<(), HomeError> {
     if format(connection)? == FORMAT {
         return Ok(());
     }
@@ -416,7 +436,8 @@ fn bring_up_to_date(connection: &mut Connection) -> Result<(), HomeError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match format(&transaction)? {
         FORMAT => return Ok(()),
-        0 => transaction.execute_batch(TABLES)?,
+        0 if oldest == 0 => transaction.execute_batch(TABLES)?,
+        0 => return Err(HomeError::Damaged("it has no tables")),
         older if STEPS.iter().any(|(from, _)| *from == older) => {
             let steps = STEPS.iter().filter(|(from, _)| *from >= older);
             steps.clone().try_for_each(|(_, step)| transaction.execute_batch(step))?;

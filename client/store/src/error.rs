@@ -48,7 +48,13 @@ pub enum HomeError {
     },
     /// The database cannot be used.
     #[error("the database of the home cannot be used: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(#[source] rusqlite::Error),
+    /// There is an account, and no database.
+    #[error(
+        "{0} is gone, and with it the key and what this home remembers: put the newest copy of the whole \
+         home back, if there is one"
+    )]
+    NoDatabase(PathBuf),
     /// The home was written by a newer program.
     #[error("the home was written by a newer talaria (format {0}): update this program")]
     NewerFormat(i64),
@@ -121,6 +127,24 @@ pub enum HomeError {
     /// The service contradicts itself.
     #[error("WARNING: {0}. Nothing of it was taken. The identity service may be lying to you")]
     Directory(#[from] BadPage),
+}
+
+impl From<rusqlite::Error> for HomeError {
+    /// What SQLite finds damaged is damaged: of an error in the tables nothing else is known.
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::QueryReturnedNoRows => Self::Damaged("a row is missing"),
+            rusqlite::Error::SqliteFailure(failure, _)
+                if matches!(
+                    failure.code,
+                    rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt
+                ) =>
+            {
+                Self::Damaged("its pages do not fit the key")
+            }
+            error => Self::Database(error),
+        }
+    }
 }
 
 fn age(age_s: Option<u64>) -> String {

@@ -82,7 +82,7 @@ impl Home {
         let lock = lock(dir)?;
         Self::require_free(dir)?;
         database::remove(&dir.join(DATABASE_FILE))?;
-        let mut database = Database::open(&dir.join(DATABASE_FILE), new.key)?;
+        let mut database = Database::make(&dir.join(DATABASE_FILE), new.key)?;
         database.create_local(&Local {
             name: new.name.clone(),
             secret: IdentitySecret::from_bytes(&new.secret.to_bytes())

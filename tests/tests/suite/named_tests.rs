@@ -36,7 +36,10 @@ fn every_test_that_the_pages_name_is_there() {
     for page in PAGES {
         let text = fs::read_to_string(root.join(page)).unwrap();
         for name in named(&text) {
-            assert!(all.contains(&format!("fn {name}(")), "{page} names {name}, which is not there");
+            assert!(
+                all.contains(&format!("fn {name}(")),
+                "{page} names {name}, which is not there"
+            );
             count += 1;
         }
     }

@@ -29,7 +29,7 @@ fn a_home_opens_with_its_key_only() {
     let unlocked = make_home(&dir).file().unlock(&export()).unwrap();
     assert!(Home::open(&path, &unlocked).is_ok());
     let other = HomeKey::generate(&mut ChaCha20Rng::seed_from_u64(6));
-    assert!(matches!(Home::open(&path, &other), Err(HomeError::Database(_))));
+    assert!(matches!(Home::open(&path, &other), Err(HomeError::Damaged(_))));
     assert!(Home::open(&path, &key()).is_ok());
 }
 
@@ -177,4 +177,25 @@ fn newer_formats_are_refused() {
     database.pragma_update(None, "key", key().pragma().as_str()).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(Home::open(&path, &key()), Err(HomeError::NewerFormat(99))));
+}
+
+#[test]
+fn a_database_that_is_gone_or_damaged_is_told_and_never_made_anew() {
+    let dir = TempDir::new().unwrap();
+    drop(make_home(&dir));
+    let path = dir.path().join("home");
+    let database = path.join(DATABASE_FILE);
+    let good = std::fs::read(&database).unwrap();
+    let said = || Home::open(&path, &key()).err().unwrap().to_string();
+    std::fs::remove_file(&database).unwrap();
+    assert!(said().contains("talaria.db is gone"), "{}", said());
+    assert!(!database.exists());
+    let garbled: Vec<u8> = good.iter().map(|byte| byte ^ 0x55).collect();
+    for bad in [&[][..], &good[..good.len() / 2], &good[..100], &garbled] {
+        std::fs::write(&database, bad).unwrap();
+        assert!(said().contains("is damaged"), "{} bytes: {}", bad.len(), said());
+        assert_eq!(std::fs::read(&database).unwrap(), bad, "nothing is written");
+    }
+    std::fs::write(&database, &good).unwrap();
+    assert!(Home::open(&path, &key()).is_ok());
 }
