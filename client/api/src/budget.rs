@@ -45,6 +45,8 @@ pub struct Status {
     pub meaning: String,
     /// Onions of one's own that were to meet and did not, in the newest run.
     pub idle_pairs_unmet: u64,
+    /// The account had other homes, and what they have used is counted nowhere here.
+    pub earlier_homes: bool,
     /// One for each conversation.
     pub contacts: Vec<Used>,
     /// What the identity service has signed.
@@ -118,6 +120,7 @@ impl Status {
             charged_rounds,
             meaning: meaning(protection),
             idle_pairs_unmet,
+            earlier_homes: false,
             contacts: charged.into_iter().map(used).collect(),
             directory: Directory::default(),
         }

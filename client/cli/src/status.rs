@@ -21,6 +21,12 @@ pub(crate) fn status(dir: &Path, source: &Source, json: bool) -> Result<(), CliE
     for used in &status.contacts {
         print(&line(used))?;
     }
+    if status.earlier_homes && status.charged_rounds.is_some() {
+        print(
+            "this home was made by a login: what the homes before it have used of these budgets is \
+             not known here, so more may be used up than is shown",
+        )?;
+    }
     let Directory { entries, age_s, contradiction } = &status.directory;
     match age_s {
         Some(age_s) => print(&format!("directory: {entries} entries, signed {age_s} s ago"))?,

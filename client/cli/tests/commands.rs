@@ -433,6 +433,13 @@ fn status_shows_the_goal_and_what_is_used_of_it() {
         {"name": "bob", "charged": 7, "budget": 10, "share": 0.7, "state": "half"}
     ]);
     assert_eq!(object["contacts"], expected);
+    assert_eq!(object["earlier_homes"], false);
+
+    // Another home knows nothing of what this one has used, and says so.
+    world.service.lock().unwrap().now_s += 10;
+    world.ok("c", &["login", "alice", "--network", "second.toml"]);
+    assert!(world.ok("c", &["status"]).contains("may be used up than is shown"));
+    assert_eq!(world.json("c", &["status"])["earlier_homes"], true);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use rand::{CryptoRng, SeedableRng};
 use talaria_opaque::{Password, Stretch};
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::identity::UserName;
+use talaria_wire::identity::directory::Cause;
 use talaria_wire::network_file::Network;
 
 use crate::blocking::blocking;
@@ -129,6 +130,7 @@ impl Joining {
             secret,
             certificate: issued.certificate,
             since: issued.entry.index,
+            earlier: issued.entry.cause == Cause::NewHome,
             network: &self.network,
             network_file: self.network_file.as_deref(),
             key,

@@ -103,7 +103,7 @@ pub fn status(home: &mut Home) -> Result<Status, HomeError> {
     let (name, noise) = (terms.name.clone(), terms.noise.onions);
     let protection = protection(budget);
     let status = Status::new(name, noise, protection, unmet, charged);
-    Ok(Status { directory: directory(home)?, ..status })
+    Ok(Status { directory: directory(home)?, earlier_homes: home.has_earlier()?, ..status })
 }
 
 /// How far the copy of the directory has come, and whether it is one.

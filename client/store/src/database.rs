@@ -53,6 +53,7 @@ pub(super) struct Local {
     pub(super) certificate: CertificateDer<'static>,
     pub(super) since: u64,
     pub(super) network: NetworkId,
+    pub(super) earlier: bool,
 }
 
 pub(super) struct Database {
@@ -104,33 +105,36 @@ impl Database {
     }
 
     pub(super) fn local(&self) -> Result<Local, HomeError> {
-        let sql = "SELECT name, secret, certificate, since, network FROM local";
+        let sql = "SELECT name, secret, certificate, since, network, earlier FROM local";
         let read = |r: &Row<'_>| {
             let secret = r.get::<_, [u8; 32]>(1).map(Zeroizing::new)?;
-            Ok((r.get(0)?, secret, r.get(2)?, r.get(3)?, r.get(4)?))
+            Ok((r.get(0)?, secret, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
         };
         let row = self.connection.query_row(sql, [], read)?;
-        let (name, secret, certificate, since, network): (String, _, Vec<u8>, i64, _) = row;
+        let (name, secret, certificate, since, network, earlier): (String, _, Vec<u8>, i64, _, _) =
+            row;
         Ok(Local {
             name: UserName::registered(&name).map_err(|_| HomeError::Damaged("local name"))?,
             secret: IdentitySecret::from_bytes(&secret).map_err(|_| HomeError::Damaged("key"))?,
             certificate: certificate.into(),
             since: since.cast_unsigned(),
             network: NetworkId(network),
+            earlier,
         })
     }
 
     pub(super) fn create_local(&mut self, local: &Local) -> Result<(), HomeError> {
         self.synchronous("FULL")?;
         self.connection.execute(
-            "INSERT INTO local (id, name, secret, certificate, since, network)
-             VALUES (1, :name, :secret, :certificate, :since, :network)",
+            "INSERT INTO local (id, name, secret, certificate, since, network, earlier)
+             VALUES (1, :name, :secret, :certificate, :since, :network, :earlier)",
             named_params! {
                 ":name": local.name.as_str(),
                 ":secret": local.secret.to_bytes().as_slice(),
                 ":certificate": local.certificate.as_ref(),
                 ":since": local.since.cast_signed(),
                 ":network": local.network.0,
+                ":earlier": local.earlier,
             },
         )?;
         Ok(())

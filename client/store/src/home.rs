@@ -49,6 +49,8 @@ pub struct NewHome<'a> {
     pub certificate: CertificateDer<'a>,
     /// The entry of the directory with which the home began.
     pub since: u64,
+    /// The account had homes before.
+    pub earlier: bool,
     /// The network.
     pub network: &'a Network,
     /// Where the network file came from.
@@ -90,6 +92,7 @@ impl Home {
             certificate: new.certificate.into_owned(),
             since: new.since,
             network: new.network.id(),
+            earlier: new.earlier,
         })?;
         let network = new.network.file().to_toml();
         files::write_private(&dir.join(NETWORK_FILE), network.as_bytes())?;
@@ -165,6 +168,14 @@ impl Home {
     pub fn set_wrapped(&mut self, wrapped: Vec<Vec<u8>>) -> Result<(), HomeError> {
         self.file = AccountFile::change(&self.dir, |file| file.wrapped = wrapped)?;
         Ok(())
+    }
+
+    /// Whether the account had homes before this one, of which this one knows nothing.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the database cannot be read.
+    pub fn has_earlier(&self) -> Result<bool, HomeError> {
+        Ok(self.database.local()?.earlier)
     }
 
     /// Where the network is described.

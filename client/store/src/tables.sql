@@ -10,7 +10,9 @@ CREATE TABLE local (
     since INTEGER NOT NULL,
     network BLOB NOT NULL,
     last_round INTEGER,
-    idle_pairs_unmet INTEGER NOT NULL DEFAULT 0
+    idle_pairs_unmet INTEGER NOT NULL DEFAULT 0,
+    -- The account had homes before this one.
+    earlier INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- The copy of the directory, checked before it came here.

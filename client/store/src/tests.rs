@@ -92,6 +92,7 @@ fn try_make_home(dir: &Path, network_file: &Path, who: &Identity) -> Result<Home
         secret: &who.secret,
         certificate: vec![1, 2, 3].into(),
         since: 0,
+        earlier: false,
         network: &network,
         network_file: Some(network_file),
         wrapped_key: key.wrap(&export(), &mut rng),
