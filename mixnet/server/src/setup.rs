@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,6 +75,9 @@ pub enum SetupError {
     /// Another server uses the folder.
     #[error("{0} is in use by another talariad: stop it, or choose another folder with --data")]
     InUse(PathBuf),
+    /// Others could put keys or a network of their own there.
+    #[error("others can write to {0}, and put what they like there: run `chmod go-w {0}`")]
+    Shared(PathBuf),
     /// No port for the identity service.
     #[error("the identity service listens on the port after the entry's: choose a lower port")]
     NoPort,
@@ -106,10 +109,14 @@ impl DataFolder {
         let io = |error| SetupError::Io { path: path.to_owned(), error };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
         let path = path.canonicalize().map_err(io)?;
+        if fs::metadata(&path).map_err(io)?.permissions().mode() & 0o022 != 0 {
+            return Err(SetupError::Shared(path));
+        }
         let lock = File::options()
             .create(true)
             .write(true)
             .truncate(false)
+            .mode(0o600)
             .open(path.join("lock"))
             .map_err(io)?;
         match lock.try_lock() {

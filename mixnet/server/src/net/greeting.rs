@@ -29,6 +29,9 @@ pub enum GreetingError {
     /// The peer goes on in a version of the protocol that is not spoken here.
     #[error("the peer speaks version {0} of the protocol")]
     Version(u16),
+    /// It does not say that it is one of ours.
+    #[error("the peer has named no protocol of ours")]
+    Stranger,
     /// Nothing could be written.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
@@ -42,6 +45,17 @@ impl From<NotWelcome> for GreetingError {
             NotWelcome::Unexpected(unexpected) => unexpected.into(),
         }
     }
+}
+
+/// Makes sure that a TLS session has agreed on `protocol`: rustls lets in who names none.
+///
+/// # Errors
+/// [`GreetingError::Stranger`].
+pub fn require_protocol(
+    session: &rustls::ServerConnection,
+    protocol: &[u8],
+) -> Result<(), GreetingError> {
+    if session.alpn_protocol() == Some(protocol) { Ok(()) } else { Err(GreetingError::Stranger) }
 }
 
 /// Reads one control message.

@@ -131,6 +131,23 @@ fn a_folder_has_one_user_and_wishes_have_limits() {
 }
 
 #[test]
+fn a_folder_that_others_can_write_is_refused_and_the_lock_is_the_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let set = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    for mode in [0o777, 0o770, 0o702] {
+        set(mode);
+        let said = DataFolder::open(folder.path()).unwrap_err().to_string();
+        assert!(said.contains("chmod go-w"), "{said}");
+    }
+    set(0o755);
+    let data = DataFolder::open(folder.path()).unwrap();
+    let lock = fs::metadata(folder.path().join("lock")).unwrap().permissions().mode();
+    assert_eq!(lock & 0o777, 0o600);
+    drop(data);
+}
+
+#[test]
 fn the_default_noise_does_what_its_goal_says() {
     for (noise, rounds) in [(DEFAULT_NOISE, 10_000), (TRIAL_NOISE, 1000)] {
         let Noise { onions, alpha_tenths, goal } = noise;

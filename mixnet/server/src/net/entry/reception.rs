@@ -8,6 +8,7 @@ use talaria_wire::RoundShape;
 use talaria_wire::frame::{Accepts, FrameBuffer, Submission};
 use talaria_wire::network_file::NetworkVersion;
 use talaria_wire::reason::Refusal;
+use talaria_wire::tls_names::ALPN_CLIENT;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use super::connection::Connection;
 use super::door::{CertificateHash, Door, Guest};
 use crate::net::HANDSHAKE;
 use crate::net::frames::{FrameReader, write};
-use crate::net::greeting::{GreetingError, read_hello};
+use crate::net::greeting::{GreetingError, read_hello, require_protocol};
 use crate::net::shutdown::TaskGuard;
 
 /// Handshakes at once, beyond the clients that are connected.
@@ -109,6 +110,7 @@ impl Reception {
     ) -> Result<(Guest, Arc<Connection>), GreetingError> {
         tcp.set_nodelay(true)?;
         let stream = acceptor.accept(tcp).await?;
+        require_protocol(stream.get_ref().1, ALPN_CLIENT)?;
         let certificate = certificate_hash(&stream).ok_or(Refusal::Certificate)?;
         let mut frames = FrameReader::new(stream, Accepts::FromClient(self.shape));
         let checked = match read_hello(&mut frames, &self.network).await? {

@@ -87,7 +87,7 @@ impl Authority {
     }
 
     /// How a client connects that shows this certificate.
-    fn connector(&self, certificate: Option<&Certified>) -> TlsConnector {
+    fn connector(&self, certificate: Option<&Certified>, protocol: &[&[u8]]) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
         let config = ClientConfig::builder_with_provider(provider())
@@ -100,7 +100,7 @@ impl Authority {
             }
             None => config.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![talaria_wire::tls_names::ALPN_CLIENT.to_vec()];
+        config.alpn_protocols = protocol.iter().map(|name| name.to_vec()).collect();
         TlsConnector::from(Arc::new(config))
     }
 }
@@ -282,7 +282,15 @@ impl World {
 
     /// Connects as a client does, and gives the answer to the greeting.
     async fn connect(&self, certificate: Option<&Certified>) -> Option<(Control, Client)> {
-        let connector = self.authority.connector(certificate);
+        self.connect_with(certificate, &[talaria_wire::tls_names::ALPN_CLIENT]).await
+    }
+
+    async fn connect_with(
+        &self,
+        certificate: Option<&Certified>,
+        protocol: &[&[u8]],
+    ) -> Option<(Control, Client)> {
+        let connector = self.authority.connector(certificate, protocol);
         let tcp = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::try_from(ENTRY_NAME).unwrap();
         let mut stream = connector.connect(name, tcp).await.ok()?;
@@ -347,6 +355,17 @@ async fn only_certificates_of_the_network_for_clients_get_through_tls() {
     let server = world.authority.certify("mallory", ExtendedKeyUsagePurpose::ServerAuth);
     service.write(Cause::Registered, "mallory", &server);
     assert!(world.connect(Some(&server)).await.is_none(), "it is not for clients");
+}
+
+#[tokio::test]
+async fn who_names_no_protocol_of_ours_is_not_answered() {
+    let (world, service) = World::new().await;
+    let ann = world.authority.user("anna");
+    service.write(Cause::Registered, "anna", &ann);
+    for protocol in [&[][..], &[b"h2"], &[talaria_wire::tls_names::ALPN_LINK]] {
+        assert!(world.connect_with(Some(&ann), protocol).await.is_none());
+    }
+    world.comes_in(&ann).await;
 }
 
 #[tokio::test]

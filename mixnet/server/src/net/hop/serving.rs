@@ -8,6 +8,7 @@ use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::Accepts;
 use talaria_wire::link::{BatchHead, Inlet};
 use talaria_wire::reason::AbortReason;
+use talaria_wire::tls_names::ALPN_LINK;
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -18,7 +19,7 @@ use tracing::{debug, warn};
 
 use super::super::HANDSHAKE;
 use super::super::frames::{FrameReader, write};
-use super::super::greeting::{GreetingError, answer_hello, read_hello};
+use super::super::greeting::{GreetingError, answer_hello, read_hello, require_protocol};
 use super::super::link::{BrokenLink, Incoming, read_incoming, write_slots};
 use super::answers::{Answer, Answers, Unanswered};
 use super::arrival::Arrival;
@@ -68,7 +69,9 @@ async fn greet(
     tcp: TcpStream,
 ) -> Result<(Reading, Writing), GreetingError> {
     tcp.set_nodelay(true)?;
-    let (reader, mut writer) = split(acceptor.accept(tcp).await?);
+    let stream = acceptor.accept(tcp).await?;
+    require_protocol(stream.get_ref().1, ALPN_LINK)?;
+    let (reader, mut writer) = split(stream);
     let mut frames = FrameReader::new(reader, Accepts::OnLink);
     let answer = read_hello(&mut frames, &shell.config.network).await?;
     answer_hello(&mut writer, answer).await?;
