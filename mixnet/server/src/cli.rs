@@ -169,7 +169,8 @@ fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {
     if data.network_file().exists() {
         let path = data.network_file();
         return Err(format!(
-            "{} is there already: remove it to describe the network anew (keys are kept)",
+            "{} is there already: choose another folder with --data, or make its next version with \
+             `talariad network next`",
             path.display()
         )
         .into());

@@ -4,6 +4,7 @@
 //! that was interrupted is simply finished by the next one. Whoever sets up a whole network has
 //! the keys of all of its operators, and signs with each.
 
+mod kept;
 pub mod operator;
 mod templates;
 
@@ -24,10 +25,11 @@ use talaria_wire::network_file::{
 use talaria_wire::params::{MAX_HOPS, MAX_PERIOD_MS, MIN_PERIOD_MS};
 use thiserror::Error;
 
-use crate::config::{Config, EntrySection, HopSection, IdentitySection, Limits};
+use crate::config::{Config, ConfigError, EntrySection, HopSection, IdentitySection, Limits};
 use crate::files::keys::{self, CertificatePaths, KeyError};
 use crate::files::network::{self, NetworkError, in_file};
 use crate::net::identity::socket_path;
+pub use kept::Gone;
 use talaria_identity::limits::IdentityLimits;
 use talaria_identity::service::Registrations;
 use talaria_identity::store::Database;
@@ -88,8 +90,23 @@ pub enum SetupError {
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// The network file in the folder is not what a set-up has written.
-    #[error("{0}; or remove it to describe the network anew (keys are kept)")]
+    #[error("{0}. Put a copy of it back: every client has one in its home. Nothing was changed")]
     Existing(NetworkError),
+    /// Something that was there is gone.
+    #[error("{0}")]
+    Gone(Gone),
+    /// What is wished for would not be this network any more.
+    #[error(
+        "this would be another network ({0}), in which every user has to register again: choose another \
+         folder with --data. Nothing was changed"
+    )]
+    Another(VerifyError),
+    /// A configuration in the folder.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A configuration that lacks what its file is for.
+    #[error("{0} does not name just its own roles, which `up` runs: put them back, or use `run`")]
+    NoRole(PathBuf),
 }
 
 /// A folder that holds everything for one network.
@@ -151,6 +168,7 @@ impl DataFolder {
     /// [`SetupError`] if a key cannot be made or a wish is out of range.
     pub fn prepare(&self, wishes: Wishes) -> Result<Terms, SetupError> {
         let existing = self.known()?;
+        self.require_whole(existing.as_ref())?;
         let before = existing.as_ref().map(Known::terms);
         let count = before.map(|terms| u8::try_from(terms.hops.len()).unwrap_or(u8::MAX));
         let count = wishes.hops.or(count).unwrap_or(DEFAULT_HOPS);
@@ -208,16 +226,14 @@ impl DataFolder {
     }
 
     /// Signs the terms with every key of the folder: as they are if they have not changed, else
-    /// as the next version. A new network begins if the next version would not be one of the old,
-    /// because the length of a round has changed or a key is gone.
+    /// as the next version.
     ///
     /// # Errors
-    /// [`SetupError`] if a key cannot be read or an address has not its form.
+    /// [`SetupError`] if a key cannot be read or an address has not its form, or the next version would
+    /// not be one of the network that there is.
     pub fn sign(&self, terms: &Terms, now: UnixMillis) -> Result<Network, SetupError> {
-        if let Some(known) = self.known()?
-            && let Some(network) = self.sign_next(&known, terms, now)?
-        {
-            return Ok(network);
+        if let Some(known) = self.known()? {
+            return self.sign_next(&known, terms, now);
         }
         let first = Terms { sequence: 1, origin: None, previous: None, ..terms.clone() };
         let signed = self.sign_with_all_keys(first, now)?.verify(now, None);
@@ -229,19 +245,21 @@ impl DataFolder {
         known: &Known,
         terms: &Terms,
         now: UnixMillis,
-    ) -> Result<Option<Network>, SetupError> {
+    ) -> Result<Network, SetupError> {
         if terms == known.terms()
             && let Ok(network) = known.file().clone().verify(now, None)
             && network.validity.until.since(now)
                 > network.validity.until.since(network.validity.from) / 2
         {
-            return Ok(Some(network));
+            return Ok(network);
         }
         let Terms { sequence, origin, previous, .. } = known.next_terms();
         let next = Terms { sequence, origin, previous, ..terms.clone() };
         match self.sign_with_all_keys(next, now)?.verify(now, Some(known)) {
-            Ok(network) => Ok(Some(network)),
-            Err(VerifyError::NotSignedBefore { .. } | VerifyError::OtherPeriod) => Ok(None),
+            Ok(network) => Ok(network),
+            Err(error @ (VerifyError::NotSignedBefore { .. } | VerifyError::OtherPeriod)) => {
+                Err(SetupError::Another(error))
+            }
             Err(error) => Err(in_file(&self.network_file())(error.into()).into()),
         }
     }
@@ -264,17 +282,18 @@ impl DataFolder {
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
-    /// Writes a configuration for each role, and then the network file.
+    /// Writes a configuration for each role that has none, and then the network file.
     ///
     /// # Errors
     /// [`SetupError`] if a file cannot be written.
     pub fn write(&self, network: &Network, listen: &Listen) -> Result<(), SetupError> {
+        self.make_users()?;
         let entry = entry_toml(listen.entry, listen.identity, "entry/");
-        keys::write_file(&self.path.join("entry.toml"), entry.as_bytes())?;
+        write_unless_there(&self.path.join("entry.toml"), &entry)?;
         for (place, address) in (1..).zip(&listen.hops) {
             let name = hop_name(place);
             let config = hop_toml(&name, Some(place), *address, &format!("{name}/"));
-            keys::write_file(&self.path.join(format!("{name}.toml")), config.as_bytes())?;
+            write_unless_there(&self.path.join(format!("{name}.toml")), &config)?;
         }
         Ok(network::write_file(&self.network_file(), network.file())?)
     }
@@ -348,6 +367,11 @@ pub fn next_port(address: &str) -> Option<String> {
     let (host, port) = address.rsplit_once(':')?;
     let port = port.parse::<u16>().ok()?.checked_add(1)?;
     Some(format!("{host}:{port}"))
+}
+
+/// What an operator has written stays as it is.
+fn write_unless_there(path: &Path, text: &str) -> Result<(), KeyError> {
+    if path.exists() { Ok(()) } else { keys::write_file(path, text.as_bytes()) }
 }
 
 fn hop_name(place: u8) -> String {

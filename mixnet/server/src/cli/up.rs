@@ -17,7 +17,6 @@ pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Fa
     let signals = Signals::catch()?;
     display.detach();
     let data = DataFolder::open(&args.data)?;
-    let before = data.known()?.map(|known| known.version());
     let mut terms = data.prepare(args.wishes())?;
 
     let entry = bind(args.listen).await?;
@@ -29,11 +28,8 @@ pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Fa
     args.put_addresses(&mut terms, &listen);
     let network = data.sign(&terms, now())?;
     data.write(&network, &listen)?;
-    if before.is_some_and(|before| before.network != network.id()) {
-        tracing::warn!("this is a new network: give {} out again", data.network_file().display());
-    }
 
-    let roles = Roles::of_network(data.config(&listen), &network)?;
+    let roles = Roles::of_network(data.obeyed(&listen)?, &network)?;
     let renewable = roles.renewable();
     let bound = roles.with_listeners(Listeners { entry, identity, hops }).await?;
     let (entry, hops) = bound.addresses();

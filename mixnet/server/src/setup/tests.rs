@@ -42,9 +42,11 @@ fn what_is_there_is_kept_and_changes_become_versions() {
 
     let wishes =
         Wishes { hops: None, period: Some(Duration::from_millis(250)), noise_onions: None };
-    let faster = set_up(&data, wishes, 2, NOW);
-    assert_ne!(faster.id(), first.id());
-    assert_eq!((faster.sequence, faster.period_ms.get()), (1, 250));
+    let terms = data.prepare(wishes).unwrap();
+    let before = tree(&data);
+    let said = data.sign(&terms, NOW).unwrap_err().to_string();
+    assert!(said.contains("another network") && said.contains("--data"), "{said}");
+    assert_eq!(tree(&data), before);
 }
 
 #[test]
@@ -61,27 +63,92 @@ fn versions_are_renewed_before_they_expire() {
     }
 }
 
+/// Every file of the folder, and what is in it.
+fn tree(data: &DataFolder) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut folders = vec![data.path.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.is_dir() {
+                true => folders.push(entry),
+                false => all.push((entry.clone(), fs::read(&entry).unwrap())),
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Each file that cannot be made again, in each way in which it can be lost: it is named, nothing else is
+/// written, and putting it back is enough.
 #[test]
-fn a_key_that_is_gone_makes_a_new_network() {
+fn what_once_was_there_is_missed_and_not_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path()).unwrap();
-    let first = set_up(&data, Wishes::default(), 1, NOW);
-    fs::remove_file(data.path.join("hop-2/identity.key")).unwrap();
-    let other = set_up(&data, Wishes::default(), 1, NOW);
-    assert_ne!(other.id(), first.id());
-    assert_eq!(other.sequence, 1);
+    let network = set_up(&data, Wishes::default(), 7400, NOW);
+    for place in 1..=3 {
+        fs::create_dir(data.path.join(hop_name(place)).join("rounds")).unwrap();
+    }
+    let names = [
+        "network.toml",
+        "ca.key",
+        "ca.pem",
+        "entry/identity.key",
+        "identity/head.key",
+        "identity/opaque.key",
+        "hop-1/identity.key",
+        "hop-3/identity.key",
+    ];
+    for name in names.into_iter().chain(["identity/users.db"]) {
+        let path = data.path.join(name);
+        let good = fs::read(&path).unwrap();
+        let garbled: Vec<u8> = good.iter().map(|byte| byte ^ 0x15).collect();
+        let half = good[..good.len() / 2].to_vec();
+        for bad in [None, Some(Vec::new()), Some(half), Some(garbled)] {
+            // What is in the database it says itself when it is opened.
+            if name == "identity/users.db" && bad.is_some() {
+                continue;
+            }
+            match &bad {
+                None => fs::remove_file(&path).unwrap(),
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+            }
+            let before = tree(&data);
+            let said = data.prepare(Wishes::default()).unwrap_err().to_string();
+            assert!(said.contains(path.to_str().unwrap()), "{name} {bad:?}: {said}");
+            assert_eq!(tree(&data), before, "{name} {bad:?}: nothing is written");
+            fs::write(&path, &good).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert_eq!(set_up(&data, Wishes::default(), 7400, NOW), network, "{name}");
+        }
+    }
+    for name in ["ca.key", "hop-2/identity.key"] {
+        fs::remove_file(data.path.join(name)).unwrap();
+    }
+    let said = data.prepare(Wishes::default()).unwrap_err().to_string();
+    assert!(said.contains("ca.key") && said.contains("hop-2") && said.contains("backup"), "{said}");
 }
 
 #[test]
-fn the_directory_keeps_its_key_and_another_one_is_another_version() {
+fn a_configuration_that_is_there_is_obeyed_and_stays() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path()).unwrap();
-    let first = set_up(&data, Wishes::default(), 1, NOW);
-    fs::remove_file(data.path.join("identity/head.key")).unwrap();
-    let second = set_up(&data, Wishes::default(), 1, NOW);
-    assert_eq!((second.id(), second.sequence), (first.id(), 2));
-    assert_ne!(second.identity.key, first.identity.key);
-    assert_eq!(set_up(&data, Wishes::default(), 1, NOW), second);
+    set_up(&data, Wishes::default(), 7400, NOW);
+    assert_eq!(data.obeyed(&listen(3)).unwrap(), data.config(&listen(3)));
+    let path = data.path.join("entry.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let closed = text.replace("\"open\"", "\"closed\"") + "[limits]\nmax_clients = 7\n";
+    assert!(closed.contains("registrations = \"closed\""));
+    fs::write(&path, &closed).unwrap();
+    set_up(&data, Wishes::default(), 7409, NOW);
+    assert_eq!(fs::read_to_string(&path).unwrap(), closed);
+    let elsewhere = Listen { entry: SocketAddr::from(([127, 0, 0, 1], 9)), ..listen(3) };
+    let config = data.obeyed(&elsewhere).unwrap();
+    let identity = config.identity.unwrap();
+    assert_eq!((identity.registrations, config.limits.max_clients), (Registrations::Closed, 7));
+    assert_eq!(config.entry.unwrap().listen, elsewhere.entry);
+    fs::write(&path, "network = \"network.toml\"\n[[hop]]").unwrap();
+    assert!(data.obeyed(&elsewhere).is_err());
 }
 
 #[test]
@@ -118,7 +185,10 @@ fn a_network_file_that_was_changed_by_hand_is_refused() {
     let text = fs::read_to_string(data.network_file()).unwrap();
     fs::write(data.network_file(), text.replace("lanes = 1", "lanes = 2")).unwrap();
     let error = data.prepare(Wishes::default()).unwrap_err().to_string();
-    assert!(error.contains("changed after signing") && error.contains("remove it"), "{error}");
+    assert!(
+        error.contains("changed after signing") && error.contains("Put a copy of it back"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -132,7 +202,6 @@ fn a_folder_has_one_user_and_wishes_have_limits() {
 
 #[test]
 fn a_folder_that_others_can_write_is_refused_and_the_lock_is_the_owners() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let set = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
     for mode in [0o777, 0o770, 0o702] {
