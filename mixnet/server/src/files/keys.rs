@@ -43,8 +43,8 @@ pub enum KeyError {
     /// Others than its owner can read it.
     #[error("{0} can be read by others: run `chmod 600 {0}`")]
     Exposed(PathBuf),
-    /// It does not hold a key.
-    #[error("{0} does not hold a key: restore it from a backup, or make a new network")]
+    /// It does not hold a key, or a certificate.
+    #[error("{0} does not hold a key or a certificate, as it should: put it back from a backup")]
     Malformed(PathBuf),
     /// A certificate could not be made.
     #[error("cannot make a certificate: {0}")]
@@ -204,7 +204,7 @@ pub fn read_authority(
         path: certificate.to_owned(),
         error,
     })?;
-    Ok(Issuer::from_ca_cert_pem(&pem, key)?)
+    Issuer::from_ca_cert_pem(&pem, key).map_err(|_| KeyError::Malformed(certificate.to_owned()))
 }
 
 /// The secrets of OPAQUE in `path`.

@@ -41,7 +41,8 @@ const WORD: &str = "round";
 /// none, and not that of an earlier round.
 fn line(round: Round) -> String {
     let bare = format!("{WORD} {round}");
-    format!("{bare} {}\n", &blake3::hash(bare.as_bytes()).to_hex()[..8])
+    let [a, b, c, d, ..] = *blake3::hash(bare.as_bytes()).as_bytes();
+    format!("{bare} {}\n", hex::encode([a, b, c, d]))
 }
 
 fn parse(text: &str) -> Option<Round> {

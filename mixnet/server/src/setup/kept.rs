@@ -11,6 +11,7 @@ use talaria_wire::params::MAX_HOPS;
 
 use super::{DataFolder, Listen, SetupError, hop_name};
 use crate::config::{Config, HopSection};
+use crate::files::keys;
 
 /// Files that cannot be made again, and what they are needed for.
 const KEPT: [(&str, &str); 5] = [
@@ -59,7 +60,13 @@ impl DataFolder {
             needed.extend(self.users()?.map(|path| (path, USERS)));
         }
         needed.retain(|(path, _)| !path.exists());
-        if needed.is_empty() { Ok(()) } else { Err(SetupError::Gone(Gone(needed))) }
+        if !needed.is_empty() {
+            return Err(SetupError::Gone(Gone(needed)));
+        }
+        // Whoever prepares a folder reads all the others.
+        keys::read_authority(&self.path.join("ca.key"), &self.path.join("ca.pem"))?;
+        keys::read_opaque_secrets(&self.path.join("identity/opaque.key"))?;
+        Ok(())
     }
 
     /// The file in which users are kept, if it is one.

@@ -362,7 +362,8 @@ async fn who_names_no_protocol_of_ours_is_not_answered() {
     let (world, service) = World::new().await;
     let ann = world.authority.user("anna");
     service.write(Cause::Registered, "anna", &ann);
-    for protocol in [&[][..], &[b"h2"], &[talaria_wire::tls_names::ALPN_LINK]] {
+    let others: [&[&[u8]]; 3] = [&[], &[b"h2"], &[talaria_wire::tls_names::ALPN_LINK]];
+    for protocol in others {
         assert!(world.connect_with(Some(&ann), protocol).await.is_none());
     }
     world.comes_in(&ann).await;

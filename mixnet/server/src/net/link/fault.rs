@@ -26,7 +26,10 @@ pub(in crate::net) fn state_of(error: &BrokenLink) -> LinkState {
             of_tls(error).unwrap_or(LinkState::Broken)
         }
         BrokenLink::Greeting(
-            GreetingError::Control(_) | GreetingError::Unexpected(_) | GreetingError::Version(_),
+            GreetingError::Control(_)
+            | GreetingError::Unexpected(_)
+            | GreetingError::Version(_)
+            | GreetingError::Stranger,
         )
         | BrokenLink::Link(_)
         | BrokenLink::Malformed(_) => LinkState::Malformed,

@@ -7,6 +7,7 @@ use std::sync::Weak;
 use talaria_mixnet::entry::admission::{ClientId, NotAdmitted, Seat, UserId};
 use talaria_mixnet::entry::visit::Call;
 use talaria_wire::frame::{Announcement, FrameBuffer, Outcome, Replies, Submission};
+use talaria_wire::tls_names::ALPN_CLIENT;
 use talaria_wire::{Hops, RoundShape};
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
@@ -57,7 +58,8 @@ impl Ends {
         let shown = super::super::super::tls::Shown::new(own.der.clone(), &own.key_der()).unwrap();
         let tls = super::super::super::tls::entry_config(shown, ca);
         let acceptor = TlsAcceptor::from(Arc::new(tls.unwrap()));
-        let connector = self.authority.connector(Some(&self.authority.user("anna")));
+        let connector =
+            self.authority.connector(Some(&self.authority.user("anna")), &[ALPN_CLIENT]);
         let [server, client] = [TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap()];
         server.set_send_buffer_size(SOCKET_BUFFER).unwrap();
         client.set_recv_buffer_size(SOCKET_BUFFER).unwrap();
