@@ -30,7 +30,7 @@ use gossip::Gossip;
 use inbox::Inbox;
 use outbox::{Acknowledgement, Outbox};
 use search::Search;
-use state::{Change, ConversationState, Outgoing, Received, Said, Text, TextTooLong};
+use state::{Change, ConversationState, Outgoing, Received, Said, SaidText, Text, TextTooLong};
 use talaria_wire::identity::UserName;
 use units::content;
 
@@ -218,7 +218,7 @@ impl Conversation {
         }
         let id = MessageId(self.state.next_message);
         self.partner_done = false;
-        self.queue(Said::Text { id, text, sent_ms: now.0 });
+        self.queue(Said::Text(SaidText { id, text, sent_ms: now.0 }));
         self.notices.push(Notice::Sent { id });
         Ok(id)
     }

@@ -251,7 +251,7 @@ pub fn client(home: &Path) -> Command {
 #[must_use]
 pub fn chat(home: &Path, name: &str) -> Command {
     let mut chat = client(home);
-    chat.args(["chat", name]).stderr(Stdio::null());
+    chat.args(["chat", name]);
     chat
 }
 

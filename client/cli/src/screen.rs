@@ -104,17 +104,19 @@ impl Screen {
             Wish::Leave(token) => self.leave(token),
             Wish::AcceptKey(token) => {
                 let conversation = self.front.partner.clone();
-                if self.front.ask(Request::AcceptKey { token, conversation }).is_err() {
-                    self.app.tell("too much is waiting to be sent: try again");
-                }
+                self.ask(Request::AcceptKey { token, conversation });
             }
             Wish::Again(token) => {
                 let conversation = self.front.partner.clone();
-                if self.front.ask(Request::Again { token, conversation }).is_err() {
-                    self.app.tell("too much is waiting to be sent: try again");
-                }
+                self.ask(Request::Again { token, conversation });
             }
             Wish::Stop => self.stop(INTERRUPTED),
+        }
+    }
+
+    fn ask(&mut self, request: Request) {
+        if self.front.ask(request).is_err() {
+            self.app.tell("too much is waiting to be sent: try again");
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use rand::SeedableRng;
 use talaria_client::Change;
-use talaria_client::conversation::state::{self, Outgoing, Said, Text};
+use talaria_client::conversation::state::{self, Outgoing, Said, SaidText, Text};
 use talaria_opaque::{Password, Stretch};
 use talaria_store::{AccountFile, Home};
 use talaria_wire::UnixMillis;
@@ -254,7 +254,7 @@ fn who_logs_out_is_told_what_is_lost() {
     world.ok("a", &["verify", "bob", "--mark"]);
     let mut home = world.home("a");
     let bob = home.meet(&UserName::new("bob").unwrap(), net::now()).unwrap().contact;
-    let said = Said::Text { id: MessageId(0), text: Text::new("x").unwrap(), sent_ms: 1 };
+    let said = Said::Text(SaidText { id: MessageId(0), text: Text::new("x").unwrap(), sent_ms: 1 });
     let queued = state::Change::Queued(Outgoing { first_seq: 0, what: said });
     home.commit(&[Change::Conversation(bob.key, queued)]).unwrap();
     assert_fails(&world.run("a", &["logout", "--yes"]), "another talaria");

@@ -11,7 +11,7 @@ use super::Conversation;
 use super::inbox::Inbox;
 use super::outbox::{Acknowledgement, Outbox};
 use super::state::Change;
-use super::units::arrival;
+use super::units::{arrival, content};
 use crate::notice::Notice;
 
 /// What the partner says it has.
@@ -31,8 +31,8 @@ impl Conversation {
         if let Some(stream) = self.state.own.id {
             return stream;
         }
-        let (stream, outgoing) = (draw(), self.state.outgoing_anew());
-        self.change(Change::StreamBegan { stream, outgoing });
+        let (stream, base, outgoing) = (draw(), self.state.own.base(), self.state.outgoing_anew());
+        self.change(Change::StreamBegan { stream, base, outgoing });
         self.outbox = Outbox::new(0);
         // What is still away was numbered otherwise.
         self.away.values_mut().for_each(|away| away.units = Default::default());
@@ -52,7 +52,8 @@ impl Conversation {
     pub(super) fn follow(&mut self, stream: StreamId, newest: bool) -> bool {
         let is_new = self.state.partner.id != Some(stream);
         if is_new && newest {
-            self.change(Change::PartnerStream { stream });
+            let base = self.state.partner.base(self.state.received);
+            self.change(Change::PartnerStream { stream, base });
             self.inbox = Inbox::default();
         }
         !is_new || newest
@@ -114,9 +115,11 @@ impl Conversation {
             return None;
         }
         let (mut digest, mut ends) = (self.state.own.acked, Vec::new());
-        for seq in self.state.acked..ack {
-            digest = digest.and(&self.unit(seq));
-            if self.state.outgoing.iter().any(|outgoing| outgoing.end_seq() == seq + 1) {
+        for outgoing in self.state.outgoing.iter().take_while(|o| o.first_seq < ack) {
+            let end = outgoing.end_seq();
+            let acknowledged = self.state.acked.max(outgoing.first_seq)..ack.min(end);
+            digest = acknowledged.fold(digest, |digest, seq| digest.and(&content(outgoing, seq)));
+            if end <= ack {
                 ends.push(digest);
             }
         }

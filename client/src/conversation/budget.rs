@@ -17,7 +17,7 @@
 //! What is counted is therefore at least what the attacker has gained from rounds in which this
 //! client talked. Rounds in which only the partner's lane talked, with this client away, are
 //! counted by the partner, and neither side knows what the other has counted. So each may spend
-//! [half of the budget](Budget::rounds): every charged round is counted by at least one of them,
+//! [half of the budget](Budget::price): every charged round is counted by at least one of them,
 //! and two halves are no more than the whole, whatever the two have in common.
 
 use talaria_wire::network_file::{Noise, NoiseGoal};
@@ -73,14 +73,8 @@ impl Budget {
         }
     }
 
-    /// Charged rounds that one side of a conversation may have, if anything is known of it: half
-    /// of those that the goal holds for.
-    #[must_use]
-    pub fn rounds(self) -> Option<u64> {
-        Some(self.price()?.rounds)
-    }
-
-    /// The same with the goal.
+    /// What one side of a conversation may have, if anything is known of it: half of the charged rounds
+    /// that the goal holds for.
     #[must_use]
     pub fn price(self) -> Option<Price> {
         match self {
@@ -365,8 +359,8 @@ mod tests {
         let noise = |onions, goal| Budget::of(&Noise { onions, goal, ..Noise::NONE });
         assert_eq!(noise(0, Some(goal)), Budget::NoNoise);
         assert_eq!(noise(2, None), Budget::NoGoal);
-        assert_eq!(noise(2, Some(goal)).rounds(), Some(9));
-        assert_eq!(Budget::NoNoise.rounds().or(Budget::NoGoal.rounds()), None);
+        assert_eq!(noise(2, Some(goal)).price().map(|price| price.rounds), Some(9));
+        assert_eq!(Budget::NoNoise.price().or(Budget::NoGoal.price()), None);
     }
 
     fn ended() -> impl Strategy<Value = Ended> {

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::budget::Price;
 
-pub use streams::{KEPT, Milestone, OwnStream, PartnerStream, SaidText};
+pub use streams::{KEPT, Milestone, OwnStream, PartnerStream};
 
 /// The longest text, in bytes of UTF-8.
 pub const TEXT_MAX: usize = 64 * 1024;
@@ -88,14 +88,18 @@ pub enum Said {
     /// It has nothing more to say.
     End,
     /// A text.
-    Text {
-        /// Its number among the sender's texts.
-        id: MessageId,
-        /// What was said.
-        text: Text,
-        /// When, by the sender's clock, in milliseconds since the Unix epoch.
-        sent_ms: u64,
-    },
+    Text(SaidText),
+}
+
+/// A text of one's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidText {
+    /// Its number among the sender's texts.
+    pub id: MessageId,
+    /// What was said.
+    pub text: Text,
+    /// When, by the sender's clock, in milliseconds since the Unix epoch.
+    pub sent_ms: u64,
 }
 
 impl Outgoing {
@@ -104,7 +108,7 @@ impl Outgoing {
     pub fn units(&self) -> u32 {
         match &self.what {
             Said::Begin | Said::End => 1,
-            Said::Text { text, .. } => text.fragments().into(),
+            Said::Text(said) => said.text.fragments().into(),
         }
     }
 
@@ -242,6 +246,8 @@ pub enum Change {
     StreamBegan {
         /// Which.
         stream: StreamId,
+        /// What its digest begins with: [`OwnStream::base`].
+        base: StreamDigest,
         /// What is to be sent in it.
         outgoing: Vec<Outgoing>,
     },
@@ -268,6 +274,8 @@ pub enum Change {
     PartnerStream {
         /// Which.
         stream: StreamId,
+        /// What its digest begins with: [`PartnerStream::base`].
+        base: StreamDigest,
     },
     /// One more unit of the partner's stream is here.
     Digested(StreamDigest),
@@ -337,7 +345,10 @@ impl ConversationState {
         match change {
             Change::Restarted { start, outgoing } => self.restart(*start, outgoing),
             Change::Queued(outgoing) => self.queue(outgoing),
-            Change::StreamBegan { stream, outgoing } => self.begin_stream(*stream, outgoing),
+            Change::StreamBegan { stream, base, outgoing } => {
+                (self.own.id, self.own.acked) = (Some(*stream), *base);
+                self.renumber(outgoing);
+            }
             Change::Acknowledged { below, digest, ends } => {
                 self.acknowledge(*below, *digest, ends);
             }
@@ -346,8 +357,8 @@ impl ConversationState {
                 outgoing.iter().for_each(|outgoing| self.queue(outgoing));
                 self.own.doubtful.clear();
             }
-            Change::PartnerStream { stream } => {
-                self.partner = self.partner.followed_by(*stream, self.received);
+            Change::PartnerStream { stream, base } => {
+                self.partner = PartnerStream { id: Some(*stream), received: *base };
                 self.received = 0;
                 self.partial = None;
             }
@@ -390,15 +401,9 @@ impl ConversationState {
         self.partial = None;
     }
 
-    fn begin_stream(&mut self, stream: StreamId, outgoing: &[Outgoing]) {
-        self.own.id = Some(stream);
-        self.renumber(outgoing);
-    }
-
     fn renumber(&mut self, outgoing: &[Outgoing]) {
         self.next_seq = outgoing.last().map_or(0, Outgoing::end_seq);
         self.acked = 0;
-        self.own.acked = self.own.base();
         self.outgoing = outgoing.iter().cloned().collect();
     }
 
@@ -412,9 +417,7 @@ impl ConversationState {
     /// What is doubtful, behind everything that is to be sent.
     #[must_use]
     pub fn doubtful_anew(&self) -> Vec<Outgoing> {
-        let texts = self.own.doubtful.iter().cloned();
-        let said = texts.map(|SaidText { id, text, sent_ms }| Said::Text { id, text, sent_ms });
-        number(self.next_seq, said)
+        number(self.next_seq, self.own.doubtful.iter().cloned().map(Said::Text))
     }
 
     /// What has to be sent in a new session: everything that the partner is not known to have
@@ -436,7 +439,7 @@ impl ConversationState {
                 self.run.self_ended = false;
             }
             Said::End => self.run.self_ended = true,
-            Said::Text { id, .. } => {
+            Said::Text(SaidText { id, .. }) => {
                 // One that is sent again has an old number.
                 self.next_message = self.next_message.max(id.0.saturating_add(1));
                 self.run.self_ended = false;
@@ -455,7 +458,7 @@ impl ConversationState {
     /// How many texts the partner is not known to have.
     #[must_use]
     pub fn unacknowledged(&self) -> usize {
-        let is_text = |o: &&Outgoing| matches!(o.what, Said::Text { .. });
+        let is_text = |o: &&Outgoing| matches!(o.what, Said::Text(_));
         self.outgoing.iter().filter(is_text).count()
     }
 }
@@ -498,7 +501,7 @@ mod tests {
 
     fn text(first_seq: u32, text: &str) -> Outgoing {
         let text = Text::new(text).unwrap();
-        let what = Said::Text { id: MessageId(0), text, sent_ms: 0 };
+        let what = Said::Text(SaidText { id: MessageId(0), text, sent_ms: 0 });
         Outgoing { first_seq, what }
     }
 

@@ -3,7 +3,7 @@
 use talaria_wire::Round;
 use talaria_wire::peer_message::{BODY_LEN, Body, Content, Kind};
 
-use super::state::{Outgoing, Said, TEXT_MAX};
+use super::state::{Outgoing, Said, SaidText, TEXT_MAX};
 use crate::notice::{Notice, Way};
 
 /// What the unit `seq` of something under way carries, without acknowledgements.
@@ -12,7 +12,7 @@ pub(super) fn content(outgoing: &Outgoing, seq: u32) -> Content {
     match &outgoing.what {
         Said::Begin => content.kind = Kind::Begin,
         Said::End => content.kind = Kind::End,
-        Said::Text { id, text, sent_ms } => {
+        Said::Text(SaidText { id, text, sent_ms }) => {
             let index = u16::try_from(seq - outgoing.first_seq).unwrap_or(u16::MAX);
             content.kind = Kind::Data;
             content.message_id = *id;
@@ -32,7 +32,7 @@ pub(super) fn arrival(
     below: u32,
     round: Round,
 ) -> Option<Notice> {
-    let Said::Text { id, .. } = outgoing.what else {
+    let Said::Text(SaidText { id, .. }) = outgoing.what else {
         return None;
     };
     if outgoing.end_seq() <= below {

@@ -31,17 +31,17 @@ use talaria_client::conversation::state::{
     self, ConversationState, Outgoing, Partial, Received, Run, Said, Text, TextMark,
 };
 
-use kinds::{BEGIN, END, TEXT};
+use kinds::{BEGIN, END, TEXT, price};
 
 /// Version of the tables, in `user_version`. Up to 2 they were not encrypted.
 const FORMAT: i64 = 4;
 /// Nothing older has encrypted tables.
 const OLDEST: i64 = 3;
 
-const TABLES: &str = include_str!("tables.sql");
-/// What makes the tables of each format out of those of the one before. What has been released is
-/// never changed.
-const STEPS: [(i64, &str); 1] = [(3, include_str!("migrations/3-to-4.sql"))];
+/// What makes the tables of the next format out of those of each one; the first begins with none. What
+/// has been released is never changed.
+const STEPS: [(i64, &str); 2] =
+    [(0, include_str!("migrations/3.sql")), (3, include_str!("migrations/4.sql"))];
 
 /// What SQLite and SQLCipher keep beside the file of a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -431,22 +431,22 @@ fn put_head(connection: &Connection, head: &Head) -> rusqlite::Result<()> {
     connection.execute(sql, values).map(drop)
 }
 
-/// Makes the tables, or brings those of an earlier version to the form of this one.
-fn bring_up_to_date(connection: &mut Connection, oldest: i64) -> Result<(), HomeError> {
+/// Makes the tables, or brings those of an earlier format, `oldest` or later, to the form of this one.
+pub(crate) fn bring_up_to_date(connection: &mut Connection, oldest: i64) -> Result<(), HomeError> {
     if format(connection)? == FORMAT {
         return Ok(());
     }
     // Another process may do the same at this moment: look again once nobody else can write.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match format(&transaction)? {
+    let found = format(&transaction)?;
+    match found {
         FORMAT => return Ok(()),
-        0 if oldest == 0 => transaction.execute_batch(TABLES)?,
-        0 => return Err(HomeError::Damaged("it has no tables")),
-        older if STEPS.iter().any(|(from, _)| *from == older) => {
-            let steps = STEPS.iter().filter(|(from, _)| *from >= older);
-            steps.clone().try_for_each(|(_, step)| transaction.execute_batch(step))?;
-        }
-        newer => return Err(HomeError::NewerFormat(newer)),
+        0 if oldest > 0 => return Err(HomeError::Damaged("it has no tables")),
+        _ if STEPS.iter().any(|(from, _)| *from == found) => {}
+        unknown => return Err(HomeError::NewerFormat(unknown)),
+    }
+    for (_, step) in STEPS.iter().filter(|(from, _)| *from >= found) {
+        transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "user_version", FORMAT)?;
     Ok(transaction.commit()?)
@@ -462,16 +462,6 @@ fn round(number: i64) -> Round {
 
 fn text(text: String) -> Result<Text, HomeError> {
     Text::new(text).map_err(|_| HomeError::Damaged("text"))
-}
-
-/// As [`price_bytes`](kinds::price_bytes) writes it.
-fn price(bytes: [u8; kinds::PRICE_LEN]) -> Price {
-    let [r0, r1, r2, r3, r4, r5, r6, r7, e0, e1, e2, e3, d0, d1, d2, d3] = bytes;
-    Price {
-        rounds: u64::from_be_bytes([r0, r1, r2, r3, r4, r5, r6, r7]),
-        epsilon_millionths: u32::from_be_bytes([e0, e1, e2, e3]),
-        delta_billionths: u32::from_be_bytes([d0, d1, d2, d3]),
-    }
 }
 
 type ContactRow = ([u8; 33], String, i64, bool);
@@ -521,11 +511,7 @@ fn outgoing(row: &Row<'_>) -> Result<Outgoing, HomeError> {
     let what = match row.get::<_, i64>(1)? {
         BEGIN => Said::Begin,
         END => Said::End,
-        TEXT => Said::Text {
-            id: MessageId(row.get(2)?),
-            text: text(row.get(3)?)?,
-            sent_ms: row.get::<_, i64>(4)?.cast_unsigned(),
-        },
+        TEXT => Said::Text(streams::said(row, 2)?),
         _ => return Err(HomeError::Damaged("outgoing kind")),
     };
     Ok(Outgoing { first_seq: row.get(0)?, what })

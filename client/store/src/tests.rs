@@ -15,7 +15,9 @@ use crate::files::DATABASE_FILE;
 use crate::*;
 use std::path::{Path, PathBuf};
 use talaria_client::contact::Trust;
-use talaria_client::conversation::state::{self, FragmentBytes, Outgoing, Received, Said, Text};
+use talaria_client::conversation::state::{
+    self, FragmentBytes, Outgoing, Received, Said, SaidText, Text,
+};
 use talaria_client::{Change, ConversationState, Identity};
 use talaria_fixtures::identity;
 use talaria_fixtures::service::Service;

@@ -2,34 +2,12 @@
 
 use std::collections::VecDeque;
 
-use talaria_wire::peer_message::{MessageId, StreamDigest, StreamId};
+use talaria_wire::peer_message::{StreamDigest, StreamId};
 
-use super::{Outgoing, Said, Text};
+use super::{Outgoing, Said, SaidText};
 
 /// Things that the partner has, of which is remembered where in which stream they ended.
 pub const KEPT: u8 = 128;
-
-/// A text of one's own that has a number and a time already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SaidText {
-    /// Its number.
-    pub id: MessageId,
-    /// What was said.
-    pub text: Text,
-    /// When, by one's own clock, in milliseconds since the Unix epoch.
-    pub sent_ms: u64,
-}
-
-impl SaidText {
-    pub(super) fn of(said: &Said) -> Option<Self> {
-        match said {
-            Said::Text { id, text, sent_ms } => {
-                Some(Self { id: *id, text: text.clone(), sent_ms: *sent_ms })
-            }
-            Said::Begin | Said::End => None,
-        }
-    }
-}
 
 /// The end of something that the partner has acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +49,11 @@ impl OwnStream {
     ) {
         let Some(stream) = self.id else { return };
         for (outgoing, digest) in passed.into_iter().zip(ends) {
-            let (end_seq, text) = (outgoing.end_seq(), SaidText::of(&outgoing.what));
+            let end_seq = outgoing.end_seq();
+            let text = match outgoing.what {
+                Said::Text(text) => Some(text),
+                Said::Begin | Said::End => None,
+            };
             self.milestones.push_back(Milestone { stream, end_seq, digest: *digest, text });
         }
         self.cut |= shorten(&mut self.milestones);
@@ -113,10 +95,10 @@ pub struct PartnerStream {
 }
 
 impl PartnerStream {
-    /// The partner goes on in this stream; `received` units of the one before are here.
-    pub(super) fn followed_by(self, stream: StreamId, received: u32) -> Self {
-        let base = |before| self.received.base(before, received);
-        Self { id: Some(stream), received: self.id.map_or(self.received, base) }
+    /// What the digest of the partner's next stream begins with, with `received` units of this one here.
+    #[must_use]
+    pub fn base(&self, received: u32) -> StreamDigest {
+        self.id.map_or(self.received, |stream| self.received.base(stream, received))
     }
 }
 

@@ -7,7 +7,9 @@ use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::peer_message::MessageId;
 
 use super::kinds::{BEGIN, END, TEXT, price_bytes};
-use talaria_client::conversation::state::{Change, MAY_COME_AGAIN, Outgoing, Received, Said};
+use talaria_client::conversation::state::{
+    Change, MAY_COME_AGAIN, Outgoing, Received, Said, SaidText,
+};
 
 /// The tables of one conversation, within a transaction.
 pub(super) struct Tables<'a> {
@@ -34,11 +36,13 @@ pub(super) fn apply(
     match change {
         Change::Restarted { start, outgoing } => tables.restart(*start, outgoing),
         Change::Queued(item) => tables.queue(item),
-        Change::StreamBegan { stream, outgoing } => tables.begin_stream(*stream, outgoing),
+        Change::StreamBegan { stream, base, outgoing } => {
+            tables.begin_stream(*stream, *base, outgoing)
+        }
         Change::Acknowledged { below, digest, ends } => tables.acknowledge(*below, *digest, ends),
         Change::OtherStory { certain } => tables.doubt(*certain),
         Change::SentAgain { outgoing } => tables.send_again(outgoing),
-        Change::PartnerStream { stream } => tables.follow(*stream),
+        Change::PartnerStream { stream, base } => tables.follow(*stream, *base),
         Change::Digested(digest) => tables.digested(*digest),
         Change::PartnerBegan { seq } | Change::Skipped { seq } => tables.receive(*seq, false),
         Change::PartnerEnded { seq: Some(seq) } => tables.receive(*seq, true),
@@ -103,7 +107,7 @@ impl Tables<'_> {
         let (kind, message, text, sent) = match &item.what {
             Said::Begin => (BEGIN, None, None, None),
             Said::End => (END, None, None, None),
-            Said::Text { id, text, sent_ms } => {
+            Said::Text(SaidText { id, text, sent_ms }) => {
                 (TEXT, Some(id.0), Some(text.as_str()), Some(sent_ms.cast_signed()))
             }
         };

@@ -1,8 +1,8 @@
 //! The streams of a conversation in the tables: which they are, and what the partner has had.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, Row, params};
 use talaria_client::conversation::state::{
-    ConversationState, KEPT, Milestone, Outgoing, OwnStream, PartnerStream, SaidText, Text,
+    ConversationState, KEPT, Milestone, Outgoing, OwnStream, PartnerStream, SaidText,
 };
 use talaria_wire::peer_message::{MessageId, StreamDigest, StreamId};
 
@@ -29,7 +29,7 @@ pub(super) fn read(
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([contact])?;
     while let Some(row) = rows.next()? {
-        state.own.doubtful.push_back(said(row)?);
+        state.own.doubtful.push_back(said(row, 0)?);
     }
     Ok(())
 }
@@ -51,15 +51,16 @@ fn milestone(row: &Row<'_>) -> Result<Milestone, HomeError> {
     let is_text = row.get::<_, Option<u32>>(0)?.is_some();
     let stream = StreamId::new(row.get(3)?).ok_or(HomeError::Damaged("milestone"))?;
     let (end_seq, digest) = (row.get(4)?, StreamDigest(row.get(5)?));
-    let text = is_text.then(|| said(row)).transpose()?;
+    let text = is_text.then(|| said(row, 0)).transpose()?;
     Ok(Milestone { stream, end_seq, digest, text })
 }
 
-fn said(row: &Row<'_>) -> Result<SaidText, HomeError> {
+/// A text of one's own, whose number, text and time are in the columns from `first` on.
+pub(super) fn said(row: &Row<'_>, first: usize) -> Result<SaidText, HomeError> {
     Ok(SaidText {
-        id: MessageId(row.get(0)?),
-        text: Text::new(row.get::<_, String>(1)?).map_err(|_| HomeError::Damaged("text"))?,
-        sent_ms: row.get::<_, i64>(2)?.cast_unsigned(),
+        id: MessageId(row.get(first)?),
+        text: super::text(row.get(first + 1)?)?,
+        sent_ms: row.get::<_, i64>(first + 2)?.cast_unsigned(),
     })
 }
 
@@ -67,11 +68,12 @@ impl Tables<'_> {
     pub(super) fn begin_stream(
         &self,
         stream: StreamId,
+        base: StreamDigest,
         outgoing: &[Outgoing],
     ) -> rusqlite::Result<()> {
         self.renumber(outgoing)?;
-        let sql = "UPDATE contact SET stream = :stream WHERE id = :contact";
-        self.run(sql, &[(":stream", &stream.0.get())])
+        let sql = "UPDATE contact SET stream = :stream, acked_digest = :base WHERE id = :contact";
+        self.run(sql, &[(":stream", &stream.0.get()), (":base", &base.0.as_slice())])
     }
 
     /// The numbering begins anew with these.
@@ -81,27 +83,16 @@ impl Tables<'_> {
             self.insert(item)?;
         }
         let next = outgoing.last().map_or(0, Outgoing::end_seq);
-        let sql = "UPDATE contact SET next_seq = :next, acked = 0, acked_digest = :base
-                   WHERE id = :contact";
-        self.run(sql, &[(":next", &next), (":base", &self.base()?.0.as_slice())])
-    }
-
-    /// As [`OwnStream::base`].
-    fn base(&self) -> rusqlite::Result<StreamDigest> {
-        let sql = "SELECT digest, stream, end_seq FROM milestone WHERE contact = ?1
-                   ORDER BY id DESC LIMIT 1";
-        let mut newest = self.transaction.prepare_cached(sql)?;
-        let read = |r: &Row<'_>| Ok((StreamDigest(r.get(0)?), StreamId::new(r.get(1)?), r.get(2)?));
-        let (digest, stream, end_seq) =
-            newest.query_row([self.contact], read).optional()?.unwrap_or_default();
-        Ok(stream.map_or(digest, |stream| digest.base(stream, end_seq)))
+        let sql = "UPDATE contact SET next_seq = :next, acked = 0 WHERE id = :contact";
+        self.run(sql, &[(":next", &next)])
     }
 
     /// A new session: no stream of the old one counts any more.
     pub(super) fn forget_streams(&self) -> rusqlite::Result<()> {
         self.run("DELETE FROM milestone WHERE contact = :contact", &[])?;
-        let sql = "UPDATE contact SET stream = NULL, stream_blind = 0, milestones_cut = 0, partner_stream = NULL,
-                   received_digest = NULL WHERE id = :contact";
+        let sql = "UPDATE contact SET stream = NULL, acked_digest = NULL, stream_blind = 0,
+                   milestones_cut = 0, partner_stream = NULL, received_digest = NULL
+                   WHERE id = :contact";
         self.run(sql, &[])
     }
 
@@ -111,27 +102,27 @@ impl Tables<'_> {
         digest: StreamDigest,
         ends: &[StreamDigest],
     ) -> rusqlite::Result<()> {
-        let below: &[(&str, &dyn ToSql)] = &[(":below", &below)];
-        self.run("UPDATE contact SET acked = :below WHERE id = :contact", below)?;
-        let sql = "UPDATE contact SET acked_digest = :digest, stream_blind = 0 WHERE id = :contact";
-        self.run(sql, &[(":digest", &digest.0.as_slice())])?;
-        for digest in ends {
-            self.pass_oldest(*digest)?;
+        let sql = "UPDATE contact SET acked = :below, acked_digest = :digest, stream_blind = 0
+                   WHERE id = :contact";
+        self.run(sql, &[(":below", &below), (":digest", &digest.0.as_slice())])?;
+        if ends.is_empty() {
+            return Ok(());
         }
-        self.run("DELETE FROM outgoing WHERE contact = :contact AND end_seq <= :below", below)?;
+        for (at, digest) in (0_i64..).zip(ends) {
+            self.pass_milestone(at, *digest)?;
+        }
+        let sql = "DELETE FROM outgoing WHERE contact = :contact AND end_seq <= :below";
+        self.run(sql, &[(":below", &below)])?;
         self.shorten("milestone")
     }
 
-    /// What is oldest of what was under way becomes a milestone.
-    fn pass_oldest(&self, digest: StreamDigest) -> rusqlite::Result<()> {
+    /// What is under way becomes a milestone: the oldest, and then those after it.
+    fn pass_milestone(&self, at: i64, digest: StreamDigest) -> rusqlite::Result<()> {
         let sql = "INSERT INTO milestone (contact, stream, end_seq, digest, message_id, text, sent_ms)
                    SELECT contact, (SELECT stream FROM contact WHERE id = :contact), end_seq, :digest,
                    message_id, text, sent_ms FROM outgoing WHERE contact = :contact
-                   ORDER BY first_seq LIMIT 1";
-        self.run(sql, &[(":digest", &digest.0.as_slice())])?;
-        let sql = "DELETE FROM outgoing WHERE contact = :contact AND first_seq =
-                   (SELECT MIN(first_seq) FROM outgoing WHERE contact = :contact)";
-        self.run(sql, &[])
+                   ORDER BY first_seq LIMIT 1 OFFSET :at";
+        self.run(sql, &[(":digest", &digest.0.as_slice()), (":at", &at)])
     }
 
     /// All but the oldest `certain` milestones become doubtful.
@@ -171,20 +162,13 @@ impl Tables<'_> {
     }
 
     /// Nothing of the partner's new stream is here.
-    pub(super) fn follow(&self, stream: StreamId) -> rusqlite::Result<()> {
+    pub(super) fn follow(&self, stream: StreamId, base: StreamDigest) -> rusqlite::Result<()> {
         self.run("DELETE FROM fragment WHERE contact = :contact", &[])?;
-        let sql = "SELECT partner_stream, received_digest, received FROM contact WHERE id = ?1";
-        let mut before = self.transaction.prepare_cached(sql)?;
-        let base = before.query_row([self.contact], |row| {
-            let digest = StreamDigest(row.get::<_, Option<_>>(1)?.unwrap_or_default());
-            let stream = row.get::<_, Option<u32>>(0)?.and_then(StreamId::new);
-            let received = row.get(2)?;
-            Ok(stream.map_or(digest, |stream| digest.base(stream, received)))
-        })?;
-        self.digested(base)?;
-        let sql = "UPDATE contact SET partner_stream = :stream, received = 0, partial_id = NULL,
-                   partial_count = NULL, partial_have = NULL WHERE id = :contact";
-        self.run(sql, &[(":stream", &stream.0.get())])
+        let sql =
+            "UPDATE contact SET partner_stream = :stream, received_digest = :base, received = 0,
+                   partial_id = NULL, partial_count = NULL, partial_have = NULL
+                   WHERE id = :contact";
+        self.run(sql, &[(":stream", &stream.0.get()), (":base", &base.0.as_slice())])
     }
 
     pub(super) fn digested(&self, digest: StreamDigest) -> rusqlite::Result<()> {

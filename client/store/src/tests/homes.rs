@@ -39,7 +39,8 @@ fn nothing_in_the_files_can_be_read() {
     let mut home = make_home(&dir);
     let bob = identity(2, "robert").0.contact();
     home.remember(&bob).unwrap();
-    let said = Said::Text { id: MessageId(0), text: Text::new("a secret").unwrap(), sent_ms: 1 };
+    let said =
+        Said::Text(SaidText { id: MessageId(0), text: Text::new("a secret").unwrap(), sent_ms: 1 });
     let queued = state::Change::Queued(Outgoing { first_seq: 0, what: said });
     home.commit(&[Change::Conversation(bob.key, queued)]).unwrap();
     let mut rng = ChaCha20Rng::seed_from_u64(3);

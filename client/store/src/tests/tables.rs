@@ -1,6 +1,7 @@
 //! The tables say what the state says.
 
 use super::*;
+use crate::database::bring_up_to_date;
 use rusqlite::Connection;
 use talaria_client::conversation::budget::Price;
 use talaria_client::conversation::state::KEPT;
@@ -74,7 +75,7 @@ fn change(step: &Step, state: &ConversationState) -> state::Change {
         Step::End => said(Said::End),
         Step::Say(len) => {
             let id = MessageId(state.next_message);
-            said(Said::Text { id, text: text(*len), sent_ms: u64::MAX })
+            said(Said::Text(SaidText { id, text: text(*len), sent_ms: u64::MAX }))
         }
         Step::Acknowledge(more) => {
             let below = (state.acked + more).min(state.next_seq);
@@ -87,11 +88,14 @@ fn change(step: &Step, state: &ConversationState) -> state::Change {
             }
         }
         Step::BeginStream(id) => {
-            C::StreamBegan { stream: stream(*id), outgoing: state.outgoing_anew() }
+            let (stream, base) = (stream(*id), state.own.base());
+            C::StreamBegan { stream, base, outgoing: state.outgoing_anew() }
         }
         Step::OtherStory(certain) => C::OtherStory { certain: *certain },
         Step::Again => C::SentAgain { outgoing: state.doubtful_anew() },
-        Step::PartnerStream(id) => C::PartnerStream { stream: stream(*id) },
+        Step::PartnerStream(id) => {
+            C::PartnerStream { stream: stream(*id), base: state.partner.base(state.received) }
+        }
         Step::Digest(of) => C::Digested(digest(*of)),
         Step::PartnerBegan => C::PartnerBegan { seq },
         Step::PartnerEnded => C::PartnerEnded { seq: Some(seq) },
@@ -197,16 +201,17 @@ fn schema(connection: &Connection) -> Vec<String> {
 
 #[test]
 fn tables_of_the_last_format_are_brought_up_to_this_one_and_keep_everything() {
-    let old = Connection::open_in_memory().unwrap();
-    old.execute_batch(include_str!("tables-3.sql")).unwrap();
+    let mut old = Connection::open_in_memory().unwrap();
+    old.execute_batch(include_str!("../migrations/3.sql")).unwrap();
+    old.pragma_update(None, "user_version", 3).unwrap();
     old.execute_batch(
         "INSERT INTO contact (key, name, since, next_seq, acked, received) VALUES (x'02', 'bob', 5, 7, 6, 4);
          INSERT INTO outgoing VALUES (1, 6, 7, 1, 3, 'said', 9);",
     )
     .unwrap();
-    old.execute_batch(include_str!("../migrations/3-to-4.sql")).unwrap();
-    let new = Connection::open_in_memory().unwrap();
-    new.execute_batch(include_str!("../tables.sql")).unwrap();
+    bring_up_to_date(&mut old, 3).unwrap();
+    let mut new = Connection::open_in_memory().unwrap();
+    bring_up_to_date(&mut new, 0).unwrap();
     assert_eq!(schema(&old), schema(&new));
     let read = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?));
     let sql = "SELECT next_seq, acked, received, text FROM contact, outgoing";

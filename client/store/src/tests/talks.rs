@@ -10,7 +10,7 @@ fn what_contacts_do_not_have_is_named() {
         home.remember(&identity(seed, name).0.contact()).unwrap();
     }
     let bob = identity(2, "bob").0.contact();
-    let said = Said::Text { id: MessageId(0), text: Text::new("x").unwrap(), sent_ms: 1 };
+    let said = Said::Text(SaidText { id: MessageId(0), text: Text::new("x").unwrap(), sent_ms: 1 });
     let queued = state::Change::Queued(Outgoing { first_seq: 0, what: said });
     home.commit(&[Change::Conversation(bob.key, queued)]).unwrap();
     assert_eq!(home.undelivered().unwrap(), [(bob.name, 1)]);

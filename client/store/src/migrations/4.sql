@@ -1,4 +1,6 @@
+-- The account had homes before this one.
 ALTER TABLE local ADD COLUMN earlier INTEGER NOT NULL DEFAULT 0;
+-- The incarnation of each side's stream, and what was in it up to `acked` and `received`.
 ALTER TABLE contact ADD COLUMN stream INTEGER;
 ALTER TABLE contact ADD COLUMN acked_digest BLOB;
 ALTER TABLE contact ADD COLUMN stream_blind INTEGER NOT NULL DEFAULT 0;
@@ -6,6 +8,7 @@ ALTER TABLE contact ADD COLUMN milestones_cut INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE contact ADD COLUMN partner_stream INTEGER;
 ALTER TABLE contact ADD COLUMN received_digest BLOB;
 ALTER TABLE contact ADD COLUMN partial_sent INTEGER;
+-- Rounds, epsilon and delta of the worst noise under which one was charged.
 ALTER TABLE contact ADD COLUMN charged_at BLOB;
 -- Of what was under way the time is not known: it comes again.
 UPDATE contact SET partial_id = NULL, partial_count = NULL, partial_have = NULL;
