@@ -327,7 +327,11 @@ impl Client {
         let next = async {
             loop {
                 match self.frames.next().await {
-                    Ok((Kind::Control, body)) => return Some(Control::decode(body).unwrap()),
+                    Ok((Kind::Control, body)) => match Control::decode(body).unwrap() {
+                        // The network has no hops: whoever stays is told so sooner or later.
+                        Control::Paused { .. } => {}
+                        said => return Some(said),
+                    },
                     Ok(_) => {}
                     Err(_) => return None,
                 }
