@@ -126,7 +126,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli, log: &Log) -> Result<(), Failure> {
     let display = Display::new(cli.json);
     match cli.command {
-        Command::Up { network } => on_runtime(up::up(network, display)),
+        Command::Up { network } => on_runtime(up::up(network, display, log)),
         Command::Run { config } => on_runtime(serve::run_config(&config, display, log)),
         Command::Init { network } => init(&network, &display),
         Command::CheckConfig { config } => check_config(&config, &display),

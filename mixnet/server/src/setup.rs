@@ -289,11 +289,11 @@ impl DataFolder {
     pub fn write(&self, network: &Network, listen: &Listen) -> Result<(), SetupError> {
         self.make_users()?;
         let entry = entry_toml(listen.entry, listen.identity, "entry/");
-        write_unless_there(&self.path.join("entry.toml"), &entry)?;
+        write_unless_there(&self.config_file("entry"), &entry)?;
         for (place, address) in (1..).zip(&listen.hops) {
             let name = hop_name(place);
             let config = hop_toml(&name, Some(place), *address, &format!("{name}/"));
-            write_unless_there(&self.path.join(format!("{name}.toml")), &config)?;
+            write_unless_there(&self.config_file(&name), &config)?;
         }
         Ok(network::write_file(&self.network_file(), network.file())?)
     }

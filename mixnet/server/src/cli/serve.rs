@@ -127,12 +127,12 @@ impl Watched<'_> {
     fn read_again(&mut self) -> Result<bool, Failure> {
         let config = Config::load(self.path)?;
         let (_, network) = Roles::load(config.clone(), now())?;
-        self.log.set(config.log.as_ref())?;
         self.config.log.clone_from(&config.log);
         if network.version() != self.network || config != self.config {
             return Ok(true);
         }
         self.renewable.renew()?;
+        self.log.set(config.log.as_ref())?;
         Ok(false)
     }
 }

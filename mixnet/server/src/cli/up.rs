@@ -9,11 +9,12 @@ use tokio::net::TcpListener;
 
 use super::display::Display;
 use super::failure::Failure;
+use super::log::Log;
 use super::network_args::NetworkArgs;
 use super::serve::{Signals, run_all};
 
 /// Prepares the folder, finds free ports, and runs until a signal asks for the end.
-pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Failure> {
+pub(super) async fn up(args: NetworkArgs, mut display: Display, log: &Log) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     display.detach();
     let data = DataFolder::open(&args.data)?;
@@ -27,9 +28,11 @@ pub(super) async fn up(args: NetworkArgs, mut display: Display) -> Result<(), Fa
         Listen { entry: entry.local_addr()?, identity: identity.local_addr()?, hops: addresses };
     args.put_addresses(&mut terms, &listen);
     let network = data.sign(&terms, now())?;
+    let config = data.obeyed(&listen)?;
+    log.set(config.log.as_ref())?;
     data.write(&network, &listen)?;
 
-    let roles = Roles::of_network(data.obeyed(&listen)?, &network)?;
+    let roles = Roles::of_network(config, &network)?;
     let renewable = roles.renewable();
     let bound = roles.with_listeners(Listeners { entry, identity, hops }).await?;
     let (entry, hops) = bound.addresses();

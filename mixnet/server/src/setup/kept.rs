@@ -80,16 +80,21 @@ impl DataFolder {
         })
     }
 
-    /// Before anything has run there is a file of users, so that it can be missed when it is gone.
+    /// Before anything has run there is a file of users, if users are in one, so that it can be missed when it is gone.
     pub(super) fn make_users(&self) -> Result<(), SetupError> {
-        let path = self.path.join("identity/users.db");
+        let Some(path) = self.users()? else { return Ok(()) };
         let made = File::options().create(true).append(true).mode(0o600).open(&path);
         made.map(drop).map_err(|error| SetupError::Io { path, error })
     }
 
+    /// Where the configuration of a role is.
+    pub(super) fn config_file(&self, role: &str) -> PathBuf {
+        self.path.join(role).with_extension("toml")
+    }
+
     /// The configuration of a role, if somebody has written one.
-    fn written(&self, name: &str) -> Result<Option<Config>, SetupError> {
-        let path = self.path.join(name).with_extension("toml");
+    fn written(&self, role: &str) -> Result<Option<Config>, SetupError> {
+        let path = self.config_file(role);
         if path.exists() { Ok(Some(Config::load(&path)?)) } else { Ok(None) }
     }
 
@@ -102,16 +107,17 @@ impl DataFolder {
         let mut config = self.config(listen);
         if let Some(written) = self.written("entry")? {
             let (Some(mut entry), Some(mut identity)) = (written.entry, written.identity) else {
-                return Err(SetupError::NoRole(self.path.join("entry.toml")));
+                return Err(SetupError::NoRole(self.config_file("entry")));
             };
             (entry.listen, identity.listen) = (listen.entry, listen.identity);
             (config.entry, config.identity) = (Some(entry), Some(identity));
             (config.limits, config.log) = (written.limits, written.log);
         }
         for (place, (hop, listen)) in (1..).zip(config.hop.iter_mut().zip(&listen.hops)) {
-            if let Some(written) = self.written(&hop_name(place))? {
+            let name = hop_name(place);
+            if let Some(written) = self.written(&name)? {
                 let [section] = <[HopSection; 1]>::try_from(written.hop)
-                    .map_err(|_| SetupError::NoRole(self.path.join(hop_name(place))))?;
+                    .map_err(|_| SetupError::NoRole(self.config_file(&name)))?;
                 *hop = HopSection { listen: *listen, ..section };
             }
         }

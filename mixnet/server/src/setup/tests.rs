@@ -150,6 +150,30 @@ fn a_configuration_that_is_there_is_obeyed_and_stays() {
     assert_eq!(config.entry.unwrap().listen, elsewhere.entry);
     fs::write(&path, "network = \"network.toml\"\n[[hop]]").unwrap();
     assert!(data.obeyed(&elsewhere).is_err());
+    fs::write(&path, &closed).unwrap();
+    let hop = data.path.join("hop-2.toml");
+    fs::write(&hop, &closed).unwrap();
+    let said = data.obeyed(&elsewhere).unwrap_err().to_string();
+    assert!(said.contains(hop.to_str().unwrap()), "{said}");
+}
+
+#[test]
+fn no_file_of_users_is_made_where_they_are_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let users = |name: &str| data.path.join("identity").join(name);
+    set_up(&data, Wishes::default(), 7400, NOW);
+    fs::remove_file(users("users.db")).unwrap();
+    let path = data.config_file("entry");
+    let text = fs::read_to_string(&path).unwrap();
+    let others = [("identity/others.db", true), ("postgres://nobody@localhost/nothing", false)];
+    for (database, is_file) in others {
+        fs::write(&path, text.replace("identity/users.db", database)).unwrap();
+        set_up(&data, Wishes::default(), 7400, NOW);
+        assert_eq!(users("others.db").exists(), is_file, "{database}");
+        assert!(!users("users.db").exists(), "{database}");
+        fs::remove_file(users("others.db")).ok();
+    }
 }
 
 #[test]
