@@ -21,6 +21,7 @@ use talaria_wire::control::Control;
 use talaria_wire::epoch::EpochKeys;
 use talaria_wire::frame::{Accepts, Announcement, HEADER_LEN, Header, Kind, Replies, Submission};
 use talaria_wire::identity::directory::TwoHeads;
+use talaria_wire::identity::ledger::Ledger;
 use talaria_wire::identity::request::LENGTH_LEN;
 use talaria_wire::identity::{Entry, Head, Request, Response};
 use talaria_wire::link::{Assembly, BatchHead, Inlet};
@@ -44,7 +45,7 @@ pub struct Target {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self { name: "frame", run: frame },
         Self { name: "control", run: control },
         Self { name: "link", run: link },
@@ -56,6 +57,7 @@ impl Target {
         Self { name: "peer_content", run: peer_content },
         Self { name: "identity_request", run: identity_request },
         Self { name: "directory", run: directory },
+        Self { name: "ledger", run: ledger },
         Self { name: "csr", run: csr },
         Self { name: "backup", run: backup },
     ];
@@ -240,6 +242,15 @@ pub fn directory(data: &[u8]) {
     let (heads, changed) = laid_over(&fixtures.two_heads(), data);
     let read = TwoHeads::from_bytes(&heads, &owner.network, &owner.head_key);
     assert_eq!(read.is_some_and(|read| read.to_bytes()[..] == heads), !changed);
+}
+
+/// Changes to a record of a ledger, and the input as a record of any length.
+pub fn ledger(data: &[u8]) {
+    let fixtures = Fixtures::shared();
+    let (record, changed) = laid_over(&fixtures.ledger, data);
+    assert_eq!(Ledger::open(&record, &fixtures.sender).is_ok(), !changed);
+    let opened = Ledger::open(data, &fixtures.sender);
+    assert_eq!(opened.is_ok(), data == fixtures.ledger);
 }
 
 /// Changes to a certificate signing request, and the input as a request of its own.

@@ -12,6 +12,7 @@ mod epoch_keys;
 mod frames;
 mod identity;
 mod keywheel;
+mod ledger;
 mod network;
 mod onion;
 mod peer_message;

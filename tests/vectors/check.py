@@ -66,6 +66,9 @@ CONTEXTS = {
     "WheelEra": "talaria v1 keywheel era",
     "StreamDigest": "talaria v1 stream digest",
     "StreamBase": "talaria v1 stream base",
+    "LedgerKey": "talaria v1 ledger key",
+    "LedgerPartner": "talaria v1 ledger partner",
+    "LedgerUpdate": "talaria v1 ledger update",
 }
 
 
@@ -854,6 +857,59 @@ class Copy:
         self.signed = time
 
 
+# Section 21: the ledger.
+
+CHARGE = struct.Struct(">QQII")
+CHARGE_FIELDS = ("charged", "rounds", "epsilon_millionths", "delta_billionths")
+PLACES = 200
+
+
+def ledger_key(secret, salt):
+    return AESGCM(derive("LedgerKey", 32, secret, salt))
+
+
+def seal_ledger(secret, salt, reserve, others, places):
+    def packed(charge):
+        return CHARGE.pack(*(charge[field] for field in CHARGE_FIELDS))
+
+    plain = packed(reserve) + packed(others)
+    plain += b"".join(partner + packed(charge) for partner, charge in places)
+    plain += bytes((PLACES - len(places)) * (16 + CHARGE.size))
+    return salt + ledger_key(secret, salt).encrypt(NONCE, plain, None)
+
+
+def open_ledger(record, secret):
+    """Reserve, others and places by partner."""
+    if len(record) != 8096:
+        raise Bad("length")
+    try:
+        plain = ledger_key(secret, record[:32]).decrypt(NONCE, record[32:], None)
+    except InvalidTag:
+        raise Bad("tag") from None
+
+    def charge(at):
+        return dict(zip(CHARGE_FIELDS, CHARGE.unpack_from(plain, at), strict=True))
+
+    places = {}
+    for at in range(2 * CHARGE.size, len(plain), 16 + CHARGE.size):
+        partner = plain[at:at + 16]
+        if not any(partner):
+            break
+        places[partner] = charge(at + 16)
+    return charge(0), charge(CHARGE.size), places
+
+
+def taken_over(ledger, partner):
+    reserve, others, places = ledger
+    parts = [part for part in (places.get(partner, others), reserve) if part["charged"] > 0]
+    if not parts:
+        return dict.fromkeys(CHARGE_FIELDS, 0)
+    return {"charged": sum(part["charged"] for part in parts),
+            "rounds": min(part["rounds"] for part in parts),
+            "epsilon_millionths": max(part["epsilon_millionths"] for part in parts),
+            "delta_billionths": max(part["delta_billionths"] for part in parts)}
+
+
 # The files.
 
 class Checks:
@@ -1097,7 +1153,7 @@ def check_epoch_keys(file, c):
 
 
 def check_identity(file, c):
-    c.complete("the file", file, "names", "wrapped", "renewal", "entry_time",
+    c.complete("the file", file, "names", "wrapped", "renewal", "entry_time", "ledgers",
                "directory")
     for name in file["names"]:
         c.complete(name["written"], name, "written", "name")
@@ -1119,7 +1175,32 @@ def check_identity(file, c):
     signed = derive("EntryTime", 32, unhex(one["network"]), unhex(one["exporter"]),
                     be(one["time_ms"], 8))
     c.equal("entry time", sign(p256_secret(unhex(one["secret"])), signed).hex(), one["signature"])
+    for one in file["ledgers"]:
+        check_ledger(one, c)
     check_directory(file["directory"], c)
+
+
+def check_ledger(one, c):
+    c.complete("a ledger", one, "secret", "other_secret", "network", "reserve", "others", "places",
+               "stranger", "stranger_taken_over", "salt", "record", "exporter", "after", "signature")
+    secret, network, record = (unhex(one[key]) for key in ("secret", "network", "record"))
+    for place in one["places"]:
+        c.complete("a place", place, "name", "partner", "charge", "taken_over")
+        partner = derive("LedgerPartner", 16, network, user_name(place["name"]).encode())
+        c.equal("partner", partner.hex(), place["partner"])
+    sealed = seal_ledger(secret, unhex(one["salt"]), one["reserve"], one["others"],
+                         [(unhex(it["partner"]), it["charge"]) for it in one["places"]])
+    c.equal("record", sealed.hex(), one["record"])
+    opened = open_ledger(record, secret)
+    for place in one["places"]:
+        c.equal("taken over", taken_over(opened, unhex(place["partner"])), place["taken_over"])
+    stranger = derive("LedgerPartner", 16, network, one["stranger"].encode())
+    c.equal("taken over", taken_over(opened, stranger), one["stranger_taken_over"])
+    c.equal("places", len(opened[2]), len(one["places"]))
+    c.refused("another key", "tag", open_ledger, record, unhex(one["other_secret"]))
+    c.refused("a cut record", "length", open_ledger, record[:-1], secret)
+    signed = derive("LedgerUpdate", 32, network, unhex(one["exporter"]), be(one["after"], 8), record)
+    c.equal("ledger update", sign(p256_secret(secret), signed).hex(), one["signature"])
 
 
 def check_directory(file, c):

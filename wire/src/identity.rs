@@ -4,6 +4,7 @@
 //! Everything here is pure; `mixnet` has the service and `client` its user's side.
 
 pub mod directory;
+pub mod ledger;
 pub mod name;
 pub mod proof;
 pub mod request;

@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::store::Row;
 
 /// Version of the format.
-pub const BACKUP_VERSION: u8 = 1;
+pub const BACKUP_VERSION: u8 = 2;
 /// A line is not longer than this, in bytes.
 pub const LINE_MAX: usize = 64 * 1024;
 
@@ -139,9 +139,11 @@ impl BackupReader {
     /// [`BadBackup`] if it is not that of a backup of this owner.
     pub fn new(owner: &Owner, line: &str) -> Result<Self, BadBackup> {
         let header: Header = serde_json::from_str(line).map_err(|_| BadBackup::NoBackup)?;
-        if header.talaria_backup != BACKUP_VERSION {
+        if !(1..=BACKUP_VERSION).contains(&header.talaria_backup) {
             return Err(BadBackup::NoBackup);
         }
+        // Of an older version is missing only what has a default.
+        let header = Header { talaria_backup: BACKUP_VERSION, ..header };
         if header != Header::of(owner) {
             return Err(BadBackup::OtherDirectory);
         }
@@ -246,6 +248,16 @@ mod tests {
     fn backups_are_read_as_they_were_written() {
         assert_eq!(read(&written(&rows())), Ok(Some(rows())));
         assert_eq!(read(&written(&[])), Ok(Some(vec![])));
+    }
+
+    #[test]
+    fn older_versions_are_read_and_newer_ones_are_not() {
+        let first = written(&rows())[0].clone();
+        for (version, is_read) in [(0, false), (1, true), (2, true), (3, false)] {
+            let line =
+                first.replace(r#""talaria_backup":2"#, &format!(r#""talaria_backup":{version}"#));
+            assert_eq!(BackupReader::new(&owner(), &line).is_ok(), is_read, "{version}");
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ use talaria_wire::identity::{Refusal, UserName};
 
 use super::delays::{Delays, Growth};
 
+/// Records of a ledger that one name may write in a minute. A home writes one; there is room for some
+/// that are begun and ended one after the other, and none for keeping others from writing.
+const RECORDS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("it is not zero");
 /// Tries of one name's password: with the longest delay there are 1,440 a day, from wherever.
 const NAME_GROWTH: Growth = Growth {
     free: 5,
@@ -47,9 +50,11 @@ pub struct IdentityLimits {
     pub max_requests: u32,
     /// Registrations that one address may begin in an hour.
     pub registrations_per_hour: NonZeroU32,
-    /// Requests that one address may make in a minute, those for the directory not counted.
+    /// Requests that one address may make in a minute, those for the directory and records of ledgers
+    /// not counted.
     pub requests_per_minute: NonZeroU32,
-    /// Pages of the directory that one address may ask for in a minute.
+    /// Pages of the directory that one address may ask for in a minute, and records of ledgers that it
+    /// may write.
     pub pages_per_minute: NonZeroU32,
     /// Entries that one name may add to the directory in a day.
     pub changes_per_day: NonZeroU32,
@@ -143,6 +148,7 @@ pub struct Gate {
     requests: Buckets,
     pages: Buckets,
     changes: DefaultKeyedRateLimiter<UserName>,
+    records: DefaultKeyedRateLimiter<UserName>,
 }
 
 /// From where passwords are tried.
@@ -190,6 +196,7 @@ impl Gate {
             requests: Buckets::new(Quota::per_minute, limits.requests_per_minute),
             pages: Buckets::new(Quota::per_minute, limits.pages_per_minute),
             changes: RateLimiter::dashmap(each.allow_burst(changes)),
+            records: RateLimiter::dashmap(Quota::per_minute(RECORDS_PER_MINUTE)),
         }
     }
 
@@ -201,8 +208,8 @@ impl Gate {
         self.requests.take(origin)
     }
 
-    /// Counts a request for a page of the directory: there are more of these, and each is a look
-    /// into the database.
+    /// Counts a request for a page of the directory, or one with a record of a ledger: every home makes
+    /// these all the time, and each is a look into the database.
     ///
     /// # Errors
     /// The refusal, if there were too many.
@@ -257,12 +264,21 @@ impl Gate {
         within(&self.changes, name)
     }
 
+    /// Counts a record of a ledger that the user with this name has signed.
+    ///
+    /// # Errors
+    /// The refusal, if there were too many.
+    pub fn ledger(&self, name: &UserName) -> Result<(), Refusal> {
+        within(&self.records, name)
+    }
+
     /// Forgets whoever has not asked for anything in a while.
     pub fn tidy(&self) {
         self.registrations.tidy();
         self.requests.tidy();
         self.pages.tidy();
         self.changes.retain_recent();
+        self.records.retain_recent();
     }
 }
 
@@ -397,6 +413,7 @@ mod tests {
         assert_eq!((0..100).filter(|_| gate.change(&alice).is_ok()).count(), 24);
         let refused = gate.change(&alice).unwrap_err();
         assert!(matches!(refused, Refusal::TooManyTries { wait_s: 3000..=3600 }), "{refused:?}");
+        assert_eq!((0..100).filter(|_| gate.ledger(&alice).is_ok()).count(), 60);
         gate.tidy();
         assert!(gate.request(one).is_err());
     }

@@ -8,6 +8,7 @@ mod clock;
 mod directory;
 mod failure;
 mod last_pages;
+mod ledger;
 mod login;
 pub mod operator;
 mod register;
@@ -151,6 +152,10 @@ impl<S: Store> Service<S> {
             self.gate.page(session.peer.origin)?;
             return self.follow(session, &request, now).await;
         }
+        if let Request::Ledger { name, after, record, signature } = request {
+            self.gate.page(session.peer.origin)?;
+            return self.replace_record(session, &name, after, &record, &signature).await;
+        }
         self.gate.request(session.peer.origin)?;
         if clock::writes(&request) {
             self.require_clock()?;
@@ -181,7 +186,9 @@ impl<S: Store> Service<S> {
                 self.renew(session, &name, &csr, &signature, now).await
             }
             Request::Fetch { name } => self.fetch(&name).await,
-            Request::Directory { .. } | Request::Follow { .. } => Err(Refusal::BadRequest.into()),
+            Request::Directory { .. } | Request::Follow { .. } | Request::Ledger { .. } => {
+                Err(Refusal::BadRequest.into())
+            }
         }
     }
 

@@ -17,7 +17,7 @@ mod queries;
 mod rows;
 
 pub use connect::Database;
-pub use contract::{Append, Appended, Guard, NewUser, Store, Tip, UserChange};
+pub use contract::{Append, Appended, Guard, LedgerRecord, NewUser, Store, Tip, UserChange};
 pub use error::StoreError;
 pub use queries::{PostgresStore, SqliteStore};
 pub use rows::{Credential, Row, TokenRow, User, UserStatus};

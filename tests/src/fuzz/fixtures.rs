@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use talaria_identity::backup::Owner;
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
 use talaria_wire::identity::directory::TwoHeads;
+use talaria_wire::identity::ledger::{Charge, Ledger, Partner};
 use talaria_wire::identity::{EntryHash, Head, UserName};
 use talaria_wire::network_file::NetworkId;
 use talaria_wire::onion::{self, PeelContext, ReplyOpener, seal_reply};
@@ -30,6 +31,8 @@ pub(super) struct Fixtures {
     pub(super) user: UserName,
     pub(super) csr: Vec<u8>,
     two_heads: Vec<u8>,
+    /// A record of the sender's ledger.
+    pub(super) ledger: Vec<u8>,
 }
 
 /// Two hops and one lane.
@@ -84,6 +87,7 @@ impl Fixtures {
             Head::sign(&NetworkId([2; 32]), entries, EntryHash([hash; 32]), 9, &sender)
         };
         let two_heads = TwoHeads { known: head(3, 1), other: head(3, 2) }.to_bytes().to_vec();
+        let ledger = ledger(&sender, &mut rng);
         Self {
             hops,
             onion,
@@ -96,8 +100,18 @@ impl Fixtures {
             user,
             csr,
             two_heads,
+            ledger,
         }
     }
+}
+
+/// One conversation that was charged.
+fn ledger(own: &IdentitySecret, rng: &mut ChaCha20Rng) -> Vec<u8> {
+    let charge =
+        Charge { charged: 70, rounds: 9000, epsilon_millionths: 500_000, delta_billionths: 100 };
+    let name = UserName::new("bob").expect("a good name");
+    let places = vec![(Partner::of(&NetworkId([2; 32]), &name), charge)];
+    Ledger { reserve: charge, others: Charge::default(), places }.seal(own, rng)
 }
 
 fn sealed_onion(hops: &[OnionSecret], rng: &mut ChaCha20Rng) -> (Vec<u8>, ReplyOpener) {

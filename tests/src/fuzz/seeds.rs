@@ -88,7 +88,9 @@ pub fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         "directory",
         vec![entry, two_heads[..two_heads.len() / 2].to_vec(), vec![0; two_heads.len()]],
     );
+    let ledger = &Fixtures::shared().ledger;
     // All zeros is the good one.
+    add("ledger", vec![vec![0; ledger.len()], ledger.clone()]);
     let csr = &Fixtures::shared().csr;
     add("csr", vec![vec![0; csr.len()], csr.clone()]);
     add("backup", vec![backup()]);
@@ -198,12 +200,14 @@ fn identity_messages() -> Vec<Vec<u8>> {
         Request::Renew { name: name(), csr: bytes(200), signature: bytes(64) },
         Request::Directory { since: 70_000, wait_ms: 30_000 },
         Request::Follow { since: 7, wait_ms: 9, time_ms: 1 << 40, signature: bytes(64) },
+        Request::Ledger { name: name(), after: 3, record: bytes(300), signature: bytes(64) },
     ];
     let responses = [
         Response::LoggedIn { wrapped_key: bytes(80), certificate: bytes(300), key_since: 3 },
         Response::Page { entries: vec![bytes(152)], head: bytes(112) },
         Response::Refused { reason: Refused::TooManyTries { wait_s: 60 } },
         Response::Refused { reason: Refused::Clock },
+        Response::Ledger { number: 4, record: bytes(300) },
     ];
     let requests = requests.iter().map(Request::to_message);
     let responses = responses.iter().map(Response::to_message);
@@ -236,6 +240,8 @@ fn backup() -> Vec<u8> {
             newest: 0,
             registered_s: 9,
             skeleton: fixtures.user.skeleton(),
+            ledger_number: 1,
+            ledger: fixtures.ledger.clone(),
             credential: Credential::default(),
         }),
         Row::Token(TokenRow { hash: [5; 32], made_s: 1, expires_s: 2, used_s: None }),

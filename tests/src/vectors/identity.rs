@@ -13,6 +13,7 @@ use talaria_wire::network_file::NetworkId;
 
 use super::VectorFile;
 use super::bytes::{Hex, Recorded, draw, seeded};
+use super::ledger::Kept;
 
 /// When pages are read, and heads are signed unless it is said otherwise.
 const TIME_S: u64 = 1_900_000_000;
@@ -26,6 +27,7 @@ pub(super) struct Vectors {
     wrapped: Vec<Wrapped>,
     renewal: Renewed,
     entry_time: Timed,
+    ledgers: Vec<Kept>,
     directory: Directory,
 }
 
@@ -112,7 +114,7 @@ impl VectorFile for Vectors {
             Renewed::of(&secret, &draw(&mut rng), &draw(&mut rng), &draw::<200>(&mut rng));
         let entry_time = Timed::of(&secret, &draw(&mut rng), &draw(&mut rng), 1_800_000_000_123);
         let (wrapped, directory) = (wrapped.into(), Directory::generate());
-        Self { names, wrapped, renewal, entry_time, directory }
+        Self { names, wrapped, renewal, entry_time, ledgers: Kept::all(), directory }
     }
 
     fn recompute(&self) -> Self {
@@ -136,6 +138,7 @@ impl VectorFile for Vectors {
                 &self.entry_time.exporter.array(),
                 self.entry_time.time_ms,
             ),
+            ledgers: self.ledgers.iter().map(Kept::recompute).collect(),
             directory: self.directory.recompute(),
         }
     }
@@ -420,7 +423,7 @@ fn parse(entries: &[Hex]) -> Vec<Entry> {
     entries.iter().map(|bytes| Entry::from_bytes(&bytes.0).expect("an entry")).collect()
 }
 
-fn secret(bytes: &Hex) -> IdentitySecret {
+pub(super) fn secret(bytes: &Hex) -> IdentitySecret {
     IdentitySecret::from_bytes(&bytes.array()).expect("a key")
 }
 

@@ -17,6 +17,7 @@ use talaria_wire::frame::{EPOCH_KEYS_HEAD_LEN, SIGNED_KEY_LEN};
 use talaria_wire::identity::directory::{
     AHEAD_MAX, ENTRY_MAX, FIRST_CONTACT_S, HEAD_LEN, PAGE_MAX, STALE_S, TOLERANCE_S,
 };
+use talaria_wire::identity::ledger::{LEDGER_LEN, LEDGER_PLACES};
 use talaria_wire::identity::name::{NAME_MAX_CHARS, NAME_MIN_CHARS};
 use talaria_wire::identity::proof::EXPORTER_LEN;
 use talaria_wire::identity::request::{
@@ -108,6 +109,8 @@ fn constants() -> BTreeMap<String, u64> {
         CSR_MAX,
         TOKEN_MAX,
         WAIT_MAX_MS,
+        LEDGER_PLACES,
+        LEDGER_LEN,
     )
 }
 

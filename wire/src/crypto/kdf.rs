@@ -55,11 +55,17 @@ pub enum Label {
     StreamDigest,
     /// What a stream begins upon: how far its reader had come in the one before.
     StreamBase,
+    /// Key that seals the ledger of an account.
+    LedgerKey,
+    /// Somebody's place in a ledger.
+    LedgerPartner,
+    /// What a user signs for another record of the ledger.
+    LedgerUpdate,
 }
 
 impl Label {
     /// Every label, in the order of the enumeration.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::OnionContext,
         Self::OnionLayer,
         Self::NetworkVersion,
@@ -82,6 +88,9 @@ impl Label {
         Self::WheelEra,
         Self::StreamDigest,
         Self::StreamBase,
+        Self::LedgerKey,
+        Self::LedgerPartner,
+        Self::LedgerUpdate,
     ];
 
     /// The BLAKE3 context string.
@@ -110,6 +119,9 @@ impl Label {
             Self::WheelEra => "talaria v1 keywheel era",
             Self::StreamDigest => "talaria v1 stream digest",
             Self::StreamBase => "talaria v1 stream base",
+            Self::LedgerKey => "talaria v1 ledger key",
+            Self::LedgerPartner => "talaria v1 ledger partner",
+            Self::LedgerUpdate => "talaria v1 ledger update",
         }
     }
 }

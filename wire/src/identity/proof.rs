@@ -85,6 +85,44 @@ impl EntryTime<'_> {
     }
 }
 
+/// Another record of the ledger of an account, on this connection and no other.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerUpdate<'a> {
+    /// The network.
+    pub network: &'a NetworkId,
+    /// The value of the TLS exporter on both ends of the connection.
+    pub exporter: &'a [u8; EXPORTER_LEN],
+    /// The number of the record that it replaces; 0 if there is none.
+    pub after: u64,
+    /// The record.
+    pub record: &'a [u8],
+}
+
+impl LedgerUpdate<'_> {
+    /// Signs with the key that the user has now.
+    #[must_use]
+    pub fn sign(&self, own: &IdentitySecret) -> [u8; SIGNATURE_LEN] {
+        own.sign(&self.message())
+    }
+
+    /// Whether the user with this key has asked.
+    ///
+    /// # Errors
+    /// [`BadSignature`].
+    pub fn verify(
+        &self,
+        key: &IdentityPublic,
+        signature: &[u8; SIGNATURE_LEN],
+    ) -> Result<(), BadSignature> {
+        key.verify(&self.message(), signature)
+    }
+
+    fn message(&self) -> [u8; 32] {
+        let after = self.after.to_be_bytes();
+        derive(Label::LedgerUpdate, &[&self.network.0, self.exporter, &after, self.record])
+    }
+}
+
 /// One key of a user gives way to another.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation<'a> {

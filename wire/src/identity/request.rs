@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::directory::{Entry, Head, PAGE_MAX};
 
 /// Version of these messages.
-pub const IDENTITY_VERSION: u8 = 1;
+pub const IDENTITY_VERSION: u8 = 2;
 /// The most bytes of a body.
 pub const MESSAGE_MAX: usize = 65_536;
 /// Bytes before a body.
@@ -97,6 +97,18 @@ pub enum Request {
         /// See [`Renewal`](super::proof::Renewal).
         signature: ByteBuf,
     },
+    /// Replaces the record of the ledger, see [`Ledger`](super::ledger::Ledger), without a password.
+    Ledger {
+        /// The name, in any form.
+        name: String,
+        /// The number of the record that is replaced; 0 if there is none. With another number than
+        /// the newest record has, nothing is replaced.
+        after: u64,
+        /// [`LEDGER_LEN`](super::ledger::LEDGER_LEN) bytes.
+        record: ByteBuf,
+        /// See [`LedgerUpdate`](super::proof::LedgerUpdate).
+        signature: ByteBuf,
+    },
     /// The directory from an entry on.
     Directory {
         /// Index of the first entry to send.
@@ -155,6 +167,13 @@ pub enum Response {
     },
     /// What was asked for is done.
     Done {},
+    /// The newest record of the ledger, be it the one that was sent or not.
+    Ledger {
+        /// Its number; 0 if there is none.
+        number: u64,
+        /// The record; empty if there is none.
+        record: ByteBuf,
+    },
     /// A part of the directory.
     Page {
         /// See [`Entry::to_bytes`]; at most [`PAGE_MAX`].
@@ -337,6 +356,7 @@ impl Request {
             Self::RotateKey { .. } => "RotateKey",
             Self::Delete {} => "Delete",
             Self::Renew { .. } => "Renew",
+            Self::Ledger { .. } => "Ledger",
             Self::Directory { .. } => "Directory",
             Self::Follow { .. } => "Follow",
             Self::Fetch { .. } => "Fetch",
@@ -354,6 +374,7 @@ impl Response {
             Self::LoggedIn { .. } => "LoggedIn",
             Self::Certificate { .. } => "Certificate",
             Self::Done {} => "Done",
+            Self::Ledger { .. } => "Ledger",
             Self::Page { .. } => "Page",
             Self::Refused { .. } => "Refused",
         }

@@ -152,7 +152,7 @@ impl<S: Store> Service<S> {
     }
 }
 
-/// Whether a request leads to something that is kept.
+/// Whether a request leads to something that is kept with a date.
 pub(super) fn writes(request: &Request) -> bool {
     match request {
         Request::RegisterStart { .. }
@@ -165,6 +165,7 @@ pub(super) fn writes(request: &Request) -> bool {
         | Request::Renew { .. } => true,
         Request::LoginStart { .. }
         | Request::LoginFinish { .. }
+        | Request::Ledger { .. }
         | Request::Directory { .. }
         | Request::Follow { .. }
         | Request::Fetch { .. } => false,

@@ -26,7 +26,8 @@ impl<S: Store> Service<S> {
         let name = parse_name(name, Refusal::WrongNameOrPassword)?;
         self.gate.login(&name, session.peer.origin, now)?;
         let user = self.store.user(name.as_str()).await?;
-        let user = user.filter(|user| user.status != UserStatus::Deleted).map(Box::new);
+        let user = user.filter(|user| user.status != UserStatus::Deleted);
+        let user = user.map(|user| Box::new(user.without_ledger()));
         let record = user.as_deref().map(record_of).transpose()?;
         let begun = self.config.secrets.begin_login(
             self.account(&name),

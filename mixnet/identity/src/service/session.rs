@@ -16,7 +16,7 @@ use crate::token::TokenHash;
 pub struct Peer {
     /// Where it is.
     pub origin: Origin,
-    /// The value of the TLS exporter, to which renewals are bound.
+    /// The value of the TLS exporter, to which renewals and records of ledgers are bound.
     pub exporter: [u8; EXPORTER_LEN],
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod clock;
+mod ledger;
 mod logins;
 
 use std::sync::Arc;
@@ -243,6 +244,7 @@ async fn suite<S: Store>(store: S) {
     a_user_changes_everything(&service).await;
     the_operator_locks_out_and_lets_in(&service).await;
     logins::suite(&service).await;
+    ledger::suite(&service).await;
     who_waits_is_told(&service).await;
     every_page_comes_with_the_head_of_what_it_leads_to(&service).await;
 }

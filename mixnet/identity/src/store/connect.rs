@@ -52,10 +52,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Every schema there has been, and how it comes from the one before. What has been released is
 /// never changed: a database that has run it would be refused.
-const SQLITE: [&str; 2] =
-    [include_str!("migrations/1-sqlite.sql"), include_str!("migrations/2-sqlite.sql")];
-const POSTGRES: [&str; 2] =
-    [include_str!("migrations/1-postgres.sql"), include_str!("migrations/2-postgres.sql")];
+const SQLITE: [&str; 3] = [
+    include_str!("migrations/1-sqlite.sql"),
+    include_str!("migrations/2-sqlite.sql"),
+    include_str!("migrations/3-sqlite.sql"),
+];
+const POSTGRES: [&str; 3] = [
+    include_str!("migrations/1-postgres.sql"),
+    include_str!("migrations/2-postgres.sql"),
+    include_str!("migrations/3-postgres.sql"),
+];
 
 /// One connection that writes, and some that read. In SQLite only one can write; that the others
 /// wait here rather than there is fair.

@@ -84,13 +84,15 @@ pub struct UserChange {
     pub certificate: Option<Vec<u8>>,
     /// The status.
     pub status: Option<UserStatus>,
+    /// The newest record of the ledger.
+    pub ledger: Option<LedgerRecord>,
 }
 
 impl UserChange {
     /// Whether it changes what the user logs in with, or gets by it: logins from before end.
     #[must_use]
     pub fn is_of_credentials(&self) -> bool {
-        let Self { record, wrapped_key, key, certificate: _, status } = self;
+        let Self { record, wrapped_key, key, certificate: _, status, ledger: _ } = self;
         record.is_some() || wrapped_key.is_some() || key.is_some() || status.is_some()
     }
 
@@ -103,8 +105,18 @@ impl UserChange {
             key: None,
             certificate: Some(Vec::new()),
             status: Some(UserStatus::Deleted),
+            ledger: Some(LedgerRecord::default()),
         }
     }
+}
+
+/// A record of somebody's ledger, sealed, with its number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LedgerRecord {
+    /// How many there have been; 0 if there is none.
+    pub number: u64,
+    /// The record; empty if there is none.
+    pub record: Vec<u8>,
 }
 
 /// A database of users, their directory, and tokens.
@@ -188,6 +200,19 @@ pub trait Store: Send + Sync + 'static {
         record: &[u8],
         wrapped_key: &[u8],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Puts a record of the ledger in the place of the one with the number `after`, if that is the
+    /// newest one, of an active user whose key came with the entry `key_since`. Gives what is the
+    /// newest one then.
+    ///
+    /// Fails with [`StoreError::NoSuchUser`].
+    fn ledger(
+        &self,
+        name: &str,
+        key_since: u64,
+        after: u64,
+        record: &[u8],
+    ) -> impl Future<Output = Result<LedgerRecord, StoreError>> + Send;
 
     /// Keeps hashes of new tokens, and drops those that expired before `now_s`.
     fn add_tokens(

@@ -9,14 +9,15 @@ use sqlx::{Postgres, Row as _, Sqlite, Transaction};
 use tokio::sync::mpsc;
 
 use super::connect;
-use super::contract::{Append, Appended, Guard, NewUser, Store, Tip, UserChange};
+use super::contract::{Append, Appended, Guard, LedgerRecord, NewUser, Store, Tip, UserChange};
 use super::error::StoreError;
 use super::rows::{Credential, Row, TokenRow, User, UserStatus, fixed, signed, unsigned};
 
 const USER: &str = "SELECT name, record, wrapped_key, public_key, certificate, status, \
-    key_since, newest, registered_s, skeleton, credential FROM users WHERE name = $1";
+    key_since, newest, registered_s, skeleton, credential, ledger_number, ledger FROM users WHERE name = $1";
 const USERS: &str = "SELECT name, record, wrapped_key, public_key, certificate, status, \
-    key_since, newest, registered_s, skeleton, credential FROM users WHERE name > $1 ORDER BY name LIMIT $2";
+    key_since, newest, registered_s, skeleton, credential, ledger_number, ledger FROM users \
+    WHERE name > $1 ORDER BY name LIMIT $2";
 const IS_FREE: &str = "SELECT name FROM users WHERE name = $1 OR skeleton = $2";
 const TIP: &str = "SELECT entries, hash, time_s FROM tip";
 /// Nobody else appends until the transaction is over.
@@ -31,18 +32,24 @@ const NOTE_SIGNED: &str = "UPDATE tip SET signed_s = $1 WHERE signed_s < $1";
 const TIP_AT: &str = "SELECT place + 1, hash, time_s FROM entries WHERE place = $1";
 const ADD_ENTRY: &str = "INSERT INTO entries (place, entry, hash, time_s) VALUES ($1, $2, $3, $4)";
 const ADD_USER: &str = "INSERT INTO users (name, record, wrapped_key, public_key, certificate, \
-    status, key_since, newest, registered_s, skeleton, credential) \
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, credential FROM tip WHERE id = 1 \
+    status, key_since, newest, registered_s, skeleton, ledger_number, ledger, credential) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, credential FROM tip WHERE id = 1 \
     ON CONFLICT DO NOTHING";
 const CHANGE_USER: &str = "UPDATE users SET record = COALESCE($1, record), \
     wrapped_key = COALESCE($2, wrapped_key), public_key = COALESCE($3, public_key), \
     certificate = COALESCE($4, certificate), status = COALESCE($5, status), \
     key_since = CASE WHEN $3 IS NULL THEN key_since ELSE $6 END, newest = $6, \
-    credential = credential + $10 \
+    credential = credential + $10, ledger_number = COALESCE($12, ledger_number), \
+    ledger = COALESCE($13, ledger) \
     WHERE name = $7 AND status = $8 AND key_since = COALESCE($9, key_since) \
     AND credential = COALESCE($11, credential)";
 const CHANGE_PASSWORD: &str = "UPDATE users SET record = $1, wrapped_key = $2, \
     credential = credential + 1 WHERE name = $3 AND status = $4 AND credential = $5";
+/// The record and the number before are looked at and replaced in one statement.
+const LEDGER: &str = "UPDATE users SET \
+    ledger = CASE WHEN ledger_number = $1 THEN $2 ELSE ledger END, \
+    ledger_number = ledger_number + CASE WHEN ledger_number = $1 THEN 1 ELSE 0 END \
+    WHERE name = $3 AND status = $4 AND key_since = $5 RETURNING ledger_number, ledger";
 /// Before the users go: whoever is restored begins beyond what any of them had, so that no login
 /// from before is taken for one of theirs.
 const RAISE_CREDENTIALS: &str = "UPDATE tip SET credential = \
@@ -58,7 +65,7 @@ const TOKEN_IS_VALID: &str =
 const REVOKE_TOKEN: &str = "DELETE FROM tokens WHERE hash = $1";
 const ALL_ENTRIES: &str = "SELECT place, time_s, entry, hash FROM entries ORDER BY place";
 const ALL_USERS: &str = "SELECT name, record, wrapped_key, public_key, certificate, status, \
-    key_since, newest, registered_s, skeleton, credential FROM users ORDER BY name";
+    key_since, newest, registered_s, skeleton, credential, ledger_number, ledger FROM users ORDER BY name";
 const CLEAR: [&str; 3] = ["DELETE FROM users", "DELETE FROM entries", "DELETE FROM tokens"];
 
 /// Users in an SQLite file.
@@ -193,7 +200,9 @@ macro_rules! store {
                     .bind(signed(user.key_since))
                     .bind(signed(user.newest))
                     .bind(signed(user.registered_s))
-                    .bind(&user.skeleton);
+                    .bind(&user.skeleton)
+                    .bind(signed(user.ledger_number))
+                    .bind(&user.ledger);
                 Ok(insert.execute(&mut **all).await?.rows_affected() == 1)
             }
 
@@ -250,6 +259,8 @@ macro_rules! store {
                     registered_s: unsigned(row.try_get(8)?)?,
                     skeleton: row.try_get(9)?,
                     credential: Credential(unsigned(row.try_get(10)?)?),
+                    ledger_number: unsigned(row.try_get(11)?)?,
+                    ledger: row.try_get(12)?,
                 })
             }
 
@@ -342,6 +353,8 @@ macro_rules! store {
                     newest: tip.entries,
                     registered_s: user.now_s,
                     skeleton: user.skeleton,
+                    ledger_number: 0,
+                    ledger: Vec::new(),
                     credential: Credential::default(),
                 };
                 if !Self::add_user(&mut all, &row).await? {
@@ -369,6 +382,7 @@ macro_rules! store {
                 let (mut all, tip) = self.begin().await?;
                 let (appended, after) = next(tip, append);
                 let raised = i64::from(change.is_of_credentials());
+                let number = change.ledger.as_ref().map(|ledger| signed(ledger.number));
                 let update = sqlx::query(CHANGE_USER)
                     .bind(change.record)
                     .bind(change.wrapped_key)
@@ -380,7 +394,9 @@ macro_rules! store {
                     .bind(guard.status.to_sql())
                     .bind(guard.key_since.map(signed))
                     .bind(raised)
-                    .bind(guard.credential.map(|credential| signed(credential.0)));
+                    .bind(guard.credential.map(|credential| signed(credential.0)))
+                    .bind(number)
+                    .bind(change.ledger.map(|ledger| ledger.record));
                 if update.execute(&mut *all).await?.rows_affected() != 1 {
                     return Err(StoreError::NoSuchUser);
                 }
@@ -407,6 +423,24 @@ macro_rules! store {
                     1 => Ok(()),
                     _ => Err(StoreError::NoSuchUser),
                 }
+            }
+
+            async fn ledger(
+                &self,
+                name: &str,
+                key_since: u64,
+                after: u64,
+                record: &[u8],
+            ) -> Result<LedgerRecord, StoreError> {
+                let update = sqlx::query(LEDGER)
+                    .bind(signed(after))
+                    .bind(record)
+                    .bind(name)
+                    .bind(UserStatus::Active.to_sql())
+                    .bind(signed(key_since));
+                let row = update.fetch_optional(&self.write).await?;
+                let row = row.ok_or(StoreError::NoSuchUser)?;
+                Ok(LedgerRecord { number: unsigned(row.try_get(0)?)?, record: row.try_get(1)? })
             }
 
             async fn add_tokens(

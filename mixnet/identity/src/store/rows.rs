@@ -78,6 +78,13 @@ pub struct User {
     pub registered_s: u64,
     /// What the name looks like.
     pub skeleton: String,
+    /// The number of the newest record of the ledger; 0 if there is none, as in backups from before
+    /// there were ledgers.
+    #[serde(default)]
+    pub ledger_number: u64,
+    /// That record, which only the user can read; empty if there is none.
+    #[serde(default, with = "hex::serde")]
+    pub ledger: Vec<u8>,
     /// The version of what the user logs in with. It means something in one database only: backups
     /// have none, and whoever is restored gets one that nobody had.
     #[serde(skip)]
@@ -85,6 +92,11 @@ pub struct User {
 }
 
 impl User {
+    /// For whoever has to remember somebody for a while: the ledger is most of what is kept.
+    pub(crate) fn without_ledger(self) -> Self {
+        Self { ledger: Vec::new(), ..self }
+    }
+
     /// As in a backup.
     pub(super) fn without_credential(self) -> Self {
         Self { credential: Credential::default(), ..self }

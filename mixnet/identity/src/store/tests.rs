@@ -3,6 +3,8 @@
 //! PostgreSQL is used if `TALARIA_TEST_POSTGRES` has the URL of a server in which databases may be
 //! made; `scripts/with-postgres.sh cargo test` starts one.
 
+mod ledgers;
+
 use super::*;
 use crate::testing::{Postgres, Requirement};
 use tokio::sync::mpsc;
@@ -244,6 +246,7 @@ async fn suite(store: &impl Store) {
     credentials_are_compared_and_raised(store).await;
     tokens_are_used_once_and_expire(store).await;
     a_directory_has_one_key(store).await;
+    ledgers::suite(store).await;
     backups_hold_everything(store).await;
     who_is_restored_has_a_new_credential(store).await;
     registrations_at_once_have_an_order(store).await;
@@ -276,20 +279,20 @@ async fn postgres_does_what_a_store_does() {
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
     const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
-        execution_time) VALUES (3, 'schema', true, $1, 0)";
+        execution_time) VALUES (4, 'schema', true, $1, 0)";
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.db");
     let (write, _) = connect::sqlite(&path).await.unwrap();
     sqlx::query(NEWER).bind(&b"sum"[..]).execute(&write).await.unwrap();
     let error = SqliteStore::open(&path).await.unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 3, known: 2 }), "{error}");
+    assert!(matches!(error, StoreError::NewerSchema { found: 4, known: 3 }), "{error}");
 
     let Requirement::Given(postgres) = Postgres::required() else { return };
     let url = postgres.database("newer").await;
     let pool = connect::postgres(&url).await.unwrap();
     sqlx::query(NEWER).bind(&b"sum"[..]).execute(&pool).await.unwrap();
     let error = PostgresStore::open(&url).await.unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 3, known: 2 }), "{error}");
+    assert!(matches!(error, StoreError::NewerSchema { found: 4, known: 3 }), "{error}");
 }
 
 /// What SQLite does when the disk is full or fails.

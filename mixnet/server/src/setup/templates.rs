@@ -52,8 +52,8 @@ fn identity_toml(listen: SocketAddr) -> String {
          #idle_s = 60\n\
          #max_requests = 10000             # on one connection\n\
          #registrations_per_hour = 240     # that one address begins\n\
-         #requests_per_minute = 600        # of one address, the directory not counted\n\
-         #pages_per_minute = 6000          # of the directory, to one address\n\
+         #requests_per_minute = 600        # of one address, beside those of the next line\n\
+         #pages_per_minute = 6000          # of the directory, and records of ledgers\n\
          #changes_per_day = 24             # of one name, in the directory\n"
     )
 }

@@ -21,6 +21,7 @@ fn requests() -> Vec<Request> {
         Request::RotateKey { csr: bytes(300), signature: bytes(64), wrapped_key: bytes(80) },
         Request::Delete {},
         Request::Renew { name: name(), csr: bytes(300), signature: bytes(64) },
+        Request::Ledger { name: name(), after: 3, record: bytes(8048), signature: bytes(64) },
         Request::Directory { since: 70_000, wait_ms: WAIT_MAX_MS },
         Request::Follow { since: 7, wait_ms: 0, time_ms: u64::MAX, signature: bytes(64) },
         Request::Fetch { name: name() },
@@ -34,6 +35,7 @@ fn responses() -> Vec<Response> {
         Response::LoggedIn { wrapped_key: bytes(80), certificate: bytes(500), key_since: 3 },
         Response::Certificate { certificate: bytes(500), entry: bytes(200) },
         Response::Done {},
+        Response::Ledger { number: 4, record: bytes(8048) },
         Response::Page { entries: vec![bytes(200); 200], head: bytes(112) },
         Response::Refused { reason: Refusal::TooManyTries { wait_s: 60 } },
         Response::Refused { reason: Refusal::NameTaken },
@@ -64,9 +66,9 @@ fn messages_survive_their_encoding_and_nothing_may_follow() {
 #[test]
 fn versions_and_lengths_are_checked_first() {
     let mut other = Request::Delete {}.to_message();
-    assert_eq!(&other[LENGTH_LEN..LENGTH_LEN + 4], b"\x82\xa1v\x01");
-    other[LENGTH_LEN + 3] = 2;
-    assert!(Request::decode(body(&other)) == Err(BadMessage::Version(2)));
+    assert_eq!(&other[LENGTH_LEN..LENGTH_LEN + 4], b"\x82\xa1v\x02");
+    other[LENGTH_LEN + 3] = 3;
+    assert!(Request::decode(body(&other)) == Err(BadMessage::Version(3)));
     assert_eq!(body_len([0; 4]), Err(BadMessage::Malformed));
     assert_eq!(body_len([0, 1, 0, 1]), Err(BadMessage::Malformed));
     assert_eq!(body_len([0, 1, 0, 0]), Ok(MESSAGE_MAX));
@@ -98,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn mutated_messages_do_not_panic(which in 0usize..13, at: usize, with: u8) {
+    fn mutated_messages_do_not_panic(which in 0usize..14, at: usize, with: u8) {
         let mut message = body(&requests()[which].to_message()).to_vec();
         let at = at % message.len();
         message[at] = with;

@@ -202,7 +202,7 @@ fn bad_bytes() -> Vec<(&'static str, Vec<u8>, Option<Refusal>)> {
         ("no MessagePack", framed(&[0xc1; 30]), bad),
         ("zeros", framed(&[0; MESSAGE_MAX]), bad),
         ("arrays in arrays", framed(&[0x91; 60_000]), bad),
-        ("another version", replaced(b"\xa1v\x01", b"\xa1v\x02"), Some(Refusal::Version)),
+        ("another version", replaced(b"\xa1v\x02", b"\xa1v\x01"), Some(Refusal::Version)),
         ("an unknown request", replaced(b"Directory", b"Dirextory"), bad),
         ("an unknown field", replaced(b"since", b"sinec"), bad),
         ("a number in a longer form", replaced(b"since\x00", b"since\xcc\x00"), bad),

@@ -1,0 +1,3 @@
+-- The newest record of somebody's ledger, which only they can read, and how many there have been.
+ALTER TABLE users ADD COLUMN ledger_number INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN ledger BLOB NOT NULL DEFAULT x'';
