@@ -91,7 +91,7 @@ impl Client {
             sealing: Sealing::new(),
             away: VecDeque::new(),
             talk: None,
-            limit: Limit { price: Budget::of(&network.noise).price(), beyond: false },
+            limit: Limit { price: Budget::of(&network.noise).price(), ..Limit::default() },
             head: None,
             actions: VecDeque::new(),
             counters: Counters::default(),
@@ -111,7 +111,22 @@ impl Client {
         self.shape = network.shape();
         self.keys = ChainKeys::new(network, HopIndex(0));
         let price = Budget::of(&network.noise).price();
-        self.set_limit(Limit { price, ..self.limit });
+        // What is recorded is recorded at the price before.
+        let is_recorded = price == self.limit.price;
+        let recorded = self.limit.recorded.map(|rounds| if is_recorded { rounds } else { 0 });
+        self.set_limit(Limit { price, recorded, ..self.limit });
+    }
+
+    /// So many rounds of the conversation are in the account's [record](talaria_wire::identity::ledger),
+    /// charged or reserved: its lane idles before more would be charged.
+    pub fn record(&mut self, rounds: u64) {
+        self.set_limit(Limit { recorded: Some(rounds), ..self.limit });
+    }
+
+    /// Whether the lane idles until more is recorded.
+    #[must_use]
+    pub fn awaits_record(&self) -> bool {
+        self.talk.as_ref().is_some_and(|talk| talk.conversation.awaits_record())
     }
 
     /// Whether conversations go on when their privacy budget is used up. Without this their lane

@@ -174,6 +174,11 @@ impl Conversation {
         self.tell_budget();
     }
 
+    /// Whether nothing is said until more rounds are recorded.
+    pub(crate) fn awaits_record(&self) -> bool {
+        self.ledger.awaits_record()
+    }
+
     pub(crate) fn partner(&self) -> &UserName {
         &self.partner
     }

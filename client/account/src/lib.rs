@@ -6,6 +6,7 @@
 
 mod error;
 mod issued;
+mod ledger;
 mod login;
 mod password;
 mod registration;
@@ -13,6 +14,7 @@ mod renewal;
 
 pub use error::AccountError;
 pub use issued::{Issued, Me};
+pub use ledger::{Kept, kept_record, replace_record};
 pub use login::{LoggedIn, LoginProven, LoginSent};
 pub use password::{PasswordChange, PasswordChanged};
 pub use registration::{Registered, RegistrationProven, RegistrationSent};

@@ -226,6 +226,8 @@ pub enum Code {
     Directory,
     /// The directory has not been signed anew for a while.
     DirectoryStale,
+    /// Nothing is said until the identity service has written down that more may be charged.
+    Unrecorded,
     /// The face was too slow, and is told nothing more.
     FellBehind,
     /// The time that was given is over.

@@ -120,6 +120,16 @@ pub fn describe_lost(lost: Lost, rounds: u64) -> String {
     )
 }
 
+/// Nothing is said until more of the budget is written down with the identity service.
+#[must_use]
+pub fn describe_unrecorded(partner: &str) -> String {
+    format!(
+        "nothing is said to {partner} for now: the identity service has to write down first that more of \
+         your budget may be used, so that another home of yours knows of it, and it could not be \
+         reached. What you write is kept, and goes on its way as soon as the service is there"
+    )
+}
+
 /// Partner and home do not agree on what was said.
 #[must_use]
 pub fn describe_out_of_step() -> String {

@@ -71,6 +71,7 @@ mod tests {
             "partner_gone",
             "directory",
             "directory_stale",
+            "unrecorded",
             "fell_behind",
         ] {
             assert!(page.contains(&format!("`{code}`")), "{code} is not explained");

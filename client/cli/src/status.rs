@@ -23,8 +23,8 @@ pub(crate) fn status(dir: &Path, source: &Source, json: bool) -> Result<(), CliE
     }
     if status.earlier_homes && status.charged_rounds.is_some() {
         print(
-            "this home was made by a login: what the homes before it have used of these budgets is \
-             not known here, so more may be used up than is shown",
+            "this home was made by a login, and the identity service had no record of what the homes \
+             before it have used of these budgets: more may be used up than is shown",
         )?;
     }
     let Directory { entries, age_s, contradiction } = &status.directory;

@@ -32,8 +32,8 @@ impl Session {
     pub(crate) fn alone(dir: &Path, source: &Source) -> Result<Self, CliError> {
         Home::require_unused(dir)?;
         let mut session = Self::unlock(dir, source, true)?;
-        let Self { runtime, unlocked, home, .. } = &mut session;
-        runtime.block_on(unlocked.refresh(home))?;
+        let Self { runtime, unlocked, home, rng } = &mut session;
+        runtime.block_on(unlocked.refresh(home, rng))?;
         warn_of_directory(home)?;
         Ok(session)
     }

@@ -435,11 +435,21 @@ fn status_shows_the_goal_and_what_is_used_of_it() {
     assert_eq!(object["contacts"], expected);
     assert_eq!(object["earlier_homes"], false);
 
-    // Another home knows nothing of what this one has used, and says so.
+    // Another home goes on with what this one has used.
+    world.ok("a", &["key", "rotate"]);
     world.service.lock().unwrap().now_s += 10;
     world.ok("c", &["login", "alice", "--network", "second.toml"]);
-    assert!(world.ok("c", &["status"]).contains("may be used up than is shown"));
-    assert_eq!(world.json("c", &["status"])["earlier_homes"], true);
+    world.ok("c", &["verify", "bob", "--mark"]);
+    let object = world.json("c", &["status"]);
+    assert_eq!((&object["contacts"], &object["earlier_homes"]), (&expected, &false.into()));
+
+    // A service that has no record leaves it without, and it says so.
+    let alice = UserName::new("alice").unwrap();
+    *world.service.lock().unwrap().ledger(&alice) = (0, Vec::new());
+    world.service.lock().unwrap().now_s += 10;
+    world.ok("d", &["login", "alice", "--network", "second.toml"]);
+    assert!(world.ok("d", &["status"]).contains("may be used up than is shown"));
+    assert_eq!(world.json("d", &["status"])["earlier_homes"], true);
 }
 
 #[test]

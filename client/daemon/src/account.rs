@@ -16,6 +16,7 @@ use talaria_wire::network_file::Network;
 
 use crate::blocking::blocking;
 use crate::clock::now;
+use crate::ledger;
 use crate::net::identity::{IdentityConnection, ServiceError};
 use talaria_account::{
     AccountError, Issued, LoggedIn, LoginSent, Me, PasswordChange, PasswordChanged,
@@ -94,6 +95,7 @@ impl Joining {
         let home = self.settle(name, &registered.secret, registered.issued, &key, wrapped_key);
         let mut home = home.map_err(ServiceError::HomeNotWritten)?;
         sync(&mut service, &mut home).await?;
+        ledger::settle(&mut service, &mut home, &mut rng).await?;
         Ok(home)
     }
 
@@ -114,6 +116,7 @@ impl Joining {
         let wrapped_key = key.wrap(&logged_in.export, rng);
         let mut home = self.settle(name, &logged_in.secret, issued, &key, wrapped_key)?;
         sync(&mut service, &mut home).await?;
+        ledger::settle(&mut service, &mut home, rng).await?;
         Ok(home)
     }
 
@@ -187,12 +190,16 @@ impl Unlocked {
     }
 
     /// Brings a home that was opened up to date: the directory, what an interrupted run has left
-    /// behind, and the certificate if it ends soon.
+    /// behind, the certificate if it ends soon, and what was charged in other homes.
     ///
     /// # Errors
     /// [`ServiceError`]; [`HomeError::Superseded`] if the account goes on in another home, and
     /// then the directory is up to date.
-    pub async fn refresh(&mut self, home: &mut Home) -> Result<(), ServiceError> {
+    pub async fn refresh(
+        &mut self,
+        home: &mut Home,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), ServiceError> {
         sync(&mut self.connection, home).await?;
         let Some(user) = home.own_user()? else {
             return Err(HomeError::NotInDirectory.into());
@@ -210,7 +217,8 @@ impl Unlocked {
         if hash_of(&certificate) != user.certificate_hash {
             home.set_certificate(&self.logged_in.certificate)?;
         }
-        self.renew_if_due(home).await
+        self.renew_if_due(home).await?;
+        ledger::settle(&mut self.connection, home, rng).await
     }
 
     async fn renew_if_due(&mut self, home: &mut Home) -> Result<(), ServiceError> {
@@ -264,6 +272,8 @@ impl Unlocked {
         home.prepare_key(&new)?;
         let issued = self.logged_in.rotated(&new, self.connection.ask(&request).await?)?;
         home.set_key(&new, &issued.certificate, issued.entry.index)?;
-        sync(&mut self.connection, home).await
+        sync(&mut self.connection, home).await?;
+        // The one that is there opens with the old key only, which no new home gets.
+        ledger::settle(&mut self.connection, home, rng).await
     }
 }

@@ -6,17 +6,20 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use talaria_store::Home;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 /// Runs `work` on a thread that may block.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime is shutting down, and this task with it.
-            Err(_) => pending().await,
-        },
+    joined(Some(spawn_blocking(work).await)).await
+}
+
+/// What a task has come to, if there was one; its panic goes on here.
+pub(crate) async fn joined<T>(task: Option<Result<T, JoinError>>) -> T {
+    match task {
+        Some(Ok(done)) => done,
+        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+        // The runtime is shutting down, and this task with it.
+        _ => pending().await,
     }
 }
 

@@ -24,13 +24,14 @@ use tracing::debug;
 
 use crate::blocking::Shelf;
 use crate::clock::{now, reached};
+use crate::ledger::{self, Sending};
 use crate::net::backoff::Backoff;
 use crate::net::connection::ConnectionError;
-use crate::net::identity::{Page, ServiceError};
+use crate::net::identity::ServiceError;
 use crate::net::tls::client_config;
 use crate::net::wire::{Arrival, Brought, Connected, Departed, Wire};
 use crate::run::{Asked, BACKLOG_UNITS, Event, Input, Ports, RunError, Summary, WhenSpent};
-use following::{Following, follow};
+use following::{Followed, Following};
 use talaria_client::certificate::Credentials;
 use talaria_client::client::{Action, Change, Client, CloseReason};
 use talaria_client::contact::Contact;
@@ -58,7 +59,7 @@ enum Happened {
     Connected(Box<Connected>),
     News(Vec<Departed>, Vec<Arrival>),
     Committed(Result<(), HomeError>),
-    Pages(Result<Vec<Page>, ServiceError>),
+    Followed(Result<Followed, ServiceError>),
     Broken(ConnectionError),
     Timeout,
     Input(usize),
@@ -84,6 +85,8 @@ struct Driver {
     contradicted: bool,
     /// It was told that the directory is old.
     told_stale: bool,
+    /// It was told that nothing is said before more is recorded.
+    told_unrecorded: bool,
     backoff: Backoff,
     inputs: Vec<Input>,
     /// Whose texts are on their way to the disk, in their order.
@@ -107,15 +110,18 @@ pub async fn run(
 ) -> Result<Summary, RunError> {
     let partner = contact.name.clone();
     let shelf = Shelf::new(home);
-    let begun = shelf.with(move |home| Begun::read(home, contact)).await?;
+    let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
+    let mut drawing = StdRng::from_rng(&mut rng);
+    let begun = shelf.with(move |home| Begun::read(home, contact, &mut drawing)).await?;
     let Begun { source, network, credentials, identity, last_round, contact, state, .. } = begun;
-    let (entries, head, proof) = (begun.entries, begun.head, begun.proof);
+    let (entries, head, proof, sending) = (begun.entries, begun.head, begun.proof, begun.sending);
     let mut client = Client::new(&network, identity, last_round);
     client.go_beyond_budget(when_spent == WhenSpent::GoOn);
+    // Nothing is reserved before the service has said so.
+    client.record(state.charged);
     client.open(contact, state);
-    let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| RunError::NoRandomness)?;
     let link = Link::Coming(connect(&source, credentials, Duration::ZERO));
-    let following = follow(&source, entries, Some(Duration::ZERO));
+    let following = Following::begin(&source, entries, sending);
     let mut driver = Driver {
         home: shelf,
         client,
@@ -129,6 +135,7 @@ pub async fn run(
         held_back: false,
         contradicted: proof.is_some(),
         told_stale: false,
+        told_unrecorded: false,
         backoff: Backoff::default(),
         inputs: Vec::new(),
         saying: VecDeque::new(),
@@ -160,10 +167,12 @@ struct Begun {
     head: Option<Head>,
     /// The service has signed two stories.
     proof: Option<TwoHeads>,
+    /// What is charged, for the service.
+    sending: Sending,
 }
 
 impl Begun {
-    fn read(home: &mut Home, contact: Contact) -> Result<Self, RunError> {
+    fn read(home: &mut Home, contact: Contact, rng: &mut StdRng) -> Result<Self, RunError> {
         let source = home.network_source()?;
         let network = source.load(now())?;
         let credentials = home.credentials()?;
@@ -174,6 +183,7 @@ impl Begun {
         let state = home.conversation(&contact.key)?;
         let (identity, last_round) = (home.identity()?, home.last_round()?);
         let proof = home.contradiction()?;
+        let sending = Sending::next(home, true, rng)?;
         let copy = home.directory()?;
         let (entries, head) = (copy.entries(), copy.head().copied());
         Ok(Self {
@@ -187,6 +197,7 @@ impl Begun {
             entries,
             head,
             proof,
+            sending,
         })
     }
 }
@@ -222,7 +233,7 @@ impl Driver {
         tokio::select! {
             happened = next(&mut self.link) => happened,
             written = written(&mut self.committing) => Happened::Committed(written),
-            pages = &mut self.following => Happened::Pages(pages),
+            followed = self.following.next() => Happened::Followed(followed),
             () = sleep_until(deadline) => Happened::Timeout,
             n = self.ports.input.recv_many(inputs, INPUTS_AT_ONCE), if takes_input => {
                 Happened::Input(n)
@@ -249,7 +260,7 @@ impl Driver {
                 self.take_frames(frames).await?;
             }
             Happened::Committed(written) => written?,
-            Happened::Pages(pages) => self.take_pages(pages).await?,
+            Happened::Followed(followed) => self.take_followed(followed).await?,
             Happened::Broken(error) => self.disconnect(&error.to_string()).await?,
             Happened::Timeout => self.client.handle_timeout(now(), &mut self.rng),
             Happened::Input(0) => self.input_open = false,
@@ -398,6 +409,11 @@ impl Driver {
         while let Some(number) = self.ports.shown.recv().await {
             self.client.shown(number);
             self.execute_all().await?;
+        }
+        // What the service gets is the same whatever was said.
+        self.following.end();
+        if let Ok(network) = self.source.load(now()) {
+            ledger::part(&self.home, &network, self.rng).await?;
         }
         let state = self.client.conversation();
         let unacknowledged = state.map_or(0, ConversationState::unacknowledged);

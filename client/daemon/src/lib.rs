@@ -15,6 +15,7 @@ mod blocking;
 mod clock;
 mod driver;
 pub mod hub;
+mod ledger;
 pub mod net;
 mod run;
 #[cfg(test)]

@@ -69,6 +69,8 @@ pub enum Event {
         /// How old it is, in seconds.
         age_s: u64,
     },
+    /// Nothing is said until the identity service has written down that more may be charged.
+    Unrecorded,
     /// There is no connection; the next attempt follows.
     Disconnected {
         /// Why.

@@ -12,8 +12,9 @@ use talaria_wire::frame::{
     Accepts, Announcement, HEADER_LEN, Header, Kind, Submission, submission_len,
 };
 use talaria_wire::identity::UserName;
+use talaria_wire::identity::ledger::{LEDGER_LEN, Ledger};
 use talaria_wire::network_file::{
-    EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, Terms, Validity,
+    EntryInfo, HopInfo, IdentityInfo, Network, NetworkFile, Noise, NoiseGoal, Terms, Validity,
 };
 use talaria_wire::params::PROTOCOL_VERSION;
 use tempfile::TempDir;
@@ -26,8 +27,8 @@ use tokio_rustls::server::TlsStream;
 use crate::*;
 use std::time::Duration;
 use talaria_api::Token;
-use talaria_client::Notice;
 use talaria_client::contact::Contact;
+use talaria_client::{Identity, Notice};
 use talaria_fixtures::listener;
 use talaria_fixtures::service::Service;
 use talaria_fixtures::{epoch_keys, identity};
@@ -72,6 +73,10 @@ impl Entry {
 
     /// A network file that names this entry, with the authority and the service of another one.
     fn network_file(&self, dir: &TempDir, authority: &Self) -> PathBuf {
+        self.network_file_with(Noise::NONE, dir, authority)
+    }
+
+    fn network_file_with(&self, noise: Noise, dir: &TempDir, authority: &Self) -> PathBuf {
         let [own, hop_own] = [8, 9].map(|seed| identity(seed, "xxx").0.secret);
         let mut service = authority.service.lock().unwrap();
         let info = EntryInfo {
@@ -89,7 +94,8 @@ impl Entry {
         let validity = Validity { from: UnixMillis(0), until };
         let key = *service.head_key.public();
         let identity = IdentityInfo { address: authority.service_address.clone(), key };
-        let terms = Terms::first("test", validity, info, identity, vec![hop]);
+        let mut terms = Terms::first("test", validity, info, identity, vec![hop]);
+        terms.noise = noise;
         let mut file = NetworkFile::new(terms).unwrap();
         file.sign(&own);
         file.sign(&hop_own);
@@ -146,6 +152,8 @@ struct Person {
     shown: mpsc::UnboundedSender<u32>,
     input: mpsc::Sender<Input>,
     stop: oneshot::Sender<()>,
+    name: UserName,
+    secret: IdentitySecret,
     run: tokio::task::JoinHandle<Result<Summary, RunError>>,
 }
 
@@ -169,13 +177,14 @@ impl Person {
         let mut home = home.unwrap();
         let bob = home.meet(&UserName::new("bob").unwrap(), now()).unwrap().contact;
         happens(&bob, secret_of_bob);
+        let Identity { name, secret, .. } = home.identity().unwrap();
         let (input, input_end) = mpsc::channel(8);
         let (shown, shown_end) = mpsc::unbounded_channel();
         let (output, events) = mpsc::unbounded_channel();
         let (stop, stop_end) = oneshot::channel();
         let ports = Ports { input: input_end, shown: shown_end, output, stop: stop_end };
         let run = tokio::spawn(run(home, bob, WhenSpent::Stop, ports));
-        Self { events, shown, input, stop, run }
+        Self { events, shown, input, stop, name, secret, run }
     }
 
     async fn wait_for(&mut self, wanted: impl Fn(&Event) -> bool) {
@@ -235,6 +244,51 @@ async fn a_directory_that_nobody_has_signed_for_ten_minutes_is_told() {
     let file = entry.network_file(&dir, &entry);
     let mut person = Person::start(&dir, &file).await;
     person.wait_for(|e| matches!(e, Event::DirectoryStale { age_s: 700.. })).await;
+    person.stop().await;
+}
+
+/// Noise of which each side may spend 80 rounds; an eighth of it is reserved at once.
+fn noise() -> Noise {
+    let goal = NoiseGoal { epsilon_millionths: 1, delta_billionths: 1, charged_rounds: 160 };
+    Noise { onions: 2, goal: Some(goal), ..Noise::NONE }
+}
+
+#[tokio::test]
+async fn what_a_run_reserves_it_gives_back_at_its_end() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    let file = entry.network_file_with(noise(), &dir, &entry);
+    let person = Person::start(&dir, &file).await;
+    let reserved = || {
+        let record = entry.service.lock().unwrap().ledger(&person.name).1.clone();
+        Ledger::open(&record, &person.secret).unwrap().reserve.charged
+    };
+    let begun = async {
+        while reserved() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, begun).await.unwrap();
+    assert_eq!(reserved(), 10);
+    let (name, secret) =
+        (person.name.clone(), IdentitySecret::from_bytes(&person.secret.to_bytes()));
+    person.stop().await;
+    let record = entry.service.lock().unwrap().ledger(&name).1.clone();
+    assert_eq!(Ledger::open(&record, &secret.unwrap()).unwrap().reserve.charged, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_said_while_another_home_has_the_newest_record_and_that_is_told() {
+    let dir = TempDir::new().unwrap();
+    let entry = Entry::new().await;
+    let file = entry.network_file_with(noise(), &dir, &entry);
+    let service = entry.service.clone();
+    let person = Person::start_after(&dir, &file, |_, _| {
+        let alice = UserName::new("alice").unwrap();
+        *service.lock().unwrap().ledger(&alice) = (9, vec![1; LEDGER_LEN]);
+    });
+    let mut person = person.await;
+    person.wait_for(|e| matches!(e, Event::Unrecorded)).await;
     person.stop().await;
 }
 

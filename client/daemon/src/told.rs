@@ -154,6 +154,7 @@ fn from_run(event: &Event, partner: &str) -> api::Event {
             let message = words::describe_stale_directory(*age_s);
             api::Event::Error(Trouble::new(Code::DirectoryStale, message))
         }
+        Event::Unrecorded => trouble(Code::Unrecorded, words::describe_unrecorded(partner)),
         Event::Disconnected { reason, .. } => {
             api::Event::Error(Trouble::new(Code::Disconnected, reason.clone()))
         }

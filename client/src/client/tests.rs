@@ -629,6 +629,33 @@ fn run_rounds(
 }
 
 #[test]
+fn a_lane_idles_before_more_is_charged_than_is_recorded() {
+    let server = Server::with_budget(20);
+    let (mut people, mut next) = (pair(&server), FIRST);
+    people[0].client.record(3);
+    run_rounds(&server, &mut people, &mut next, 30, &[(0, 0)]);
+    assert_eq!(people[0].state.charged, 3);
+    assert!(people[0].client.awaits_record() && !people[1].client.awaits_record());
+    assert!(budget_notices(&people[0]).is_empty(), "the budget is not used up");
+
+    people[0].client.record(20);
+    people[0].client.say("at last", start()).unwrap();
+    people[0].settle();
+    run_rounds(&server, &mut people, &mut next, 30, &[]);
+    let said = |notice: &Notice| matches!(notice, Notice::Message { .. });
+    assert!(people[1].notices.iter().any(said));
+
+    // What is recorded is recorded at the price of the noise before.
+    people[0].client.handle_disconnected(start());
+    people[0].client.adopt(&server.network);
+    assert!(!people[0].client.awaits_record());
+    let mut terms = server.network.known().next_terms();
+    terms.noise.goal = Server::with_budget(18).network.noise.goal;
+    people[0].client.adopt(&sign(terms, &[100, 101]));
+    assert!(people[0].client.awaits_record());
+}
+
+#[test]
 fn removed_onions_are_charged_until_the_lane_stops() {
     let server = Server::with_budget(4);
     let (mut people, mut next) = (pair(&server), FIRST);

@@ -19,6 +19,10 @@
 //! counted by the partner, and neither side knows what the other has counted. So each may spend
 //! [half of the budget](Budget::price): every charged round is counted by at least one of them,
 //! and two halves are no more than the whole, whatever the two have in common.
+//!
+//! All homes of an account share one budget: what was charged in one of them is in a record of the
+//! account that the next one begins with, and nothing is charged that is not
+//! [recorded](Limit::recorded) ahead.
 
 use talaria_wire::network_file::{Noise, NoiseGoal};
 use talaria_wire::params::ONIONS_PER_LANE;
@@ -173,6 +177,9 @@ pub(crate) struct Limit {
     pub(crate) price: Option<Price>,
     /// Go on when it is used up.
     pub(crate) beyond: bool,
+    /// So many rounds are in the account's record, charged or reserved, and no more may be charged before
+    /// there is another; `None` if none is kept.
+    pub(crate) recorded: Option<u64>,
 }
 
 /// The charged rounds of one conversation, those included of which nothing is known yet.
@@ -211,7 +218,15 @@ impl Ledger {
 
     /// Whether the lane may talk in one more round, however it ends.
     pub(crate) fn allows_one_more(&self) -> bool {
-        self.limit.beyond || self.rounds().is_none_or(|rounds| self.charged() < rounds)
+        let is_spent = self.rounds().is_some_and(|rounds| self.charged() >= rounds);
+        if is_spent { self.limit.beyond } else { !self.awaits_record() }
+    }
+
+    /// Whether there is something of the budget left, and nothing of what is recorded. What is charged
+    /// beyond the budget makes nothing worse that a record could say.
+    pub(crate) fn awaits_record(&self) -> bool {
+        let is_left = self.rounds().is_some_and(|rounds| self.charged() < rounds);
+        is_left && self.limit.recorded.is_some_and(|recorded| self.charged() >= recorded)
     }
 
     /// The lane talks in a round, which has the price of this moment however it ends. A crash right
@@ -287,7 +302,7 @@ mod tests {
     }
 
     fn limit(price: Option<Price>) -> Limit {
-        Limit { price, beyond: false }
+        Limit { price, beyond: false, recorded: None }
     }
 
     #[test]
@@ -340,6 +355,30 @@ mod tests {
         assert_eq!(ledger.rounds(), Some(1000));
         // An older program has not said at which price.
         assert_eq!(Ledger::new(limit(Some(price(7))), 3, None).at(), Some(price(7)));
+    }
+
+    #[test]
+    fn no_more_is_charged_than_is_recorded_but_what_is_beyond_the_budget() {
+        let recorded = |recorded| Limit { recorded: Some(recorded), ..limit(Some(price(10))) };
+        let mut ledger = Ledger::new(recorded(3), 2, None);
+        assert!(ledger.allows_one_more());
+        ledger.depart();
+        assert!(!ledger.allows_one_more() && ledger.awaits_record());
+        ledger.set_limit(Limit { beyond: true, ..recorded(3) });
+        assert!(!ledger.allows_one_more(), "who comes after would not know of it");
+        ledger.settle(Ended::Back { met: [true; 2] });
+        assert!(ledger.allows_one_more() && !ledger.awaits_record());
+        ledger.set_limit(recorded(20));
+        for _ in 2..10 {
+            assert!(ledger.allows_one_more());
+            ledger.depart();
+        }
+        assert!(!ledger.allows_one_more() && !ledger.awaits_record(), "the budget is used up");
+        ledger.set_limit(Limit { beyond: true, ..recorded(0) });
+        assert!(ledger.allows_one_more());
+        // Where nothing stops, nothing has to be recorded.
+        let nothing = Limit { recorded: Some(0), ..Limit::default() };
+        assert!(Ledger::new(nothing, 5, None).allows_one_more());
     }
 
     #[test]
@@ -426,7 +465,7 @@ mod tests {
 
         #[test]
         fn who_goes_beyond_is_never_stopped_and_still_counts(ends in prop::collection::vec(ended(), 1..50)) {
-            let mut ledger = Ledger::new(Limit { price: Some(price(1)), beyond: true }, 0, None);
+            let mut ledger = Ledger::new(Limit { price: Some(price(1)), beyond: true, recorded: None }, 0, None);
             for ended in &ends {
                 prop_assert!(ledger.allows_one_more());
                 ledger.depart();

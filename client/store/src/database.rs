@@ -5,6 +5,7 @@
 
 mod changes;
 mod kinds;
+mod ledger;
 mod streams;
 
 use std::io;
@@ -32,6 +33,7 @@ use talaria_client::conversation::state::{
 };
 
 use kinds::{BEGIN, END, TEXT, price};
+pub(crate) use ledger::RecordMark;
 
 /// Version of the tables, in `user_version`. Up to 2 they were not encrypted.
 const FORMAT: i64 = 4;
@@ -277,12 +279,19 @@ impl Database {
 
     pub(super) fn put_contact(&mut self, contact: &Contact) -> Result<(), HomeError> {
         self.synchronous("FULL")?;
-        self.connection.execute(
-            "INSERT INTO contact (key, name, since) VALUES (?1, ?2, ?3)
-             ON CONFLICT (name) DO UPDATE SET since = ?3",
-            params![contact.key.to_bytes(), contact.name.as_str(), contact.since.cast_signed(),],
+        let transaction = self.connection.transaction()?;
+        let added = transaction.execute(
+            "INSERT INTO contact (key, name, since) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
+            params![contact.key.to_bytes(), contact.name.as_str(), contact.since.cast_signed()],
         )?;
-        Ok(())
+        if added == 0 {
+            let sql = "UPDATE contact SET since = ?2 WHERE name = ?1";
+            transaction
+                .execute(sql, params![contact.name.as_str(), contact.since.cast_signed()])?;
+        } else {
+            ledger::begin(&transaction, &contact.name)?;
+        }
+        Ok(transaction.commit()?)
     }
 
     pub(super) fn accept_key(&mut self, contact: &Contact) -> Result<(), HomeError> {

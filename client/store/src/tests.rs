@@ -27,6 +27,7 @@ use talaria_wire::network_file::{Known, NetworkFileError};
 use talaria_wire::{Round, UnixMillis};
 
 mod homes;
+mod ledger;
 mod networks;
 mod people;
 mod tables;

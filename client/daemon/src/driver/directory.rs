@@ -1,15 +1,19 @@
 //! What the directory says while a client runs: news are taken, and the partner looked at anew.
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use talaria_account::Kept;
 use talaria_client::contact::Trust;
 use talaria_client::{Contact, Met, SafetyNumber};
-use talaria_store::{Home, HomeError};
+use talaria_store::{Home, HomeError, Recorded};
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::identity::directory::{BadPage, Head, STALE_S};
 use tracing::debug;
 
 use super::Driver;
-use super::following::follow;
+use super::following::Followed;
 use crate::clock::now;
+use crate::ledger::Sending;
 use crate::net::identity::{Page, ServiceError};
 use crate::run::{Asked, Event, RunError};
 
@@ -26,15 +30,16 @@ struct Taken {
 }
 
 impl Driver {
-    /// Takes pages, or lets go of them, and asks again later.
-    pub(super) async fn take_pages(
+    /// Takes what the service has said, or lets go of it, and asks again later.
+    pub(super) async fn take_followed(
         &mut self,
-        pages: Result<Vec<Page>, ServiceError>,
+        followed: Result<Followed, ServiceError>,
     ) -> Result<(), RunError> {
-        let pages = pages.unwrap_or_else(|error| {
+        let Followed { pages, kept } = followed.unwrap_or_else(|error| {
             debug!(%error, "the directory was not to be had");
-            Vec::new()
+            Followed { pages: Vec::new(), kept: None }
         });
+        self.take_record(kept).await?;
         let asked_in_vain = pages.is_empty();
         let heard = self.client.take_heads();
         let taken = self.home.with(move |home| append(home, &pages, &heard)).await?;
@@ -48,7 +53,26 @@ impl Driver {
         if taken.news || self.held_back && !asked_in_vain {
             self.look_at_partner().await?;
         }
-        self.following = follow(&self.source, taken.entries, None);
+        let mut drawing = StdRng::from_rng(&mut self.rng);
+        let sending = self.home.with(move |home| Sending::next(home, true, &mut drawing)).await?;
+        self.following.go_on(&self.source, taken.entries, sending);
+        Ok(())
+    }
+
+    /// What is recorded may be charged. Another home's record is not: the entry will send this one away.
+    async fn take_record(&mut self, kept: Option<Kept>) -> Result<(), RunError> {
+        if let Some(Kept { number, record }) = kept {
+            let answered = self.home.with(move |home| home.record_answered(number, &record));
+            match answered.await? {
+                Recorded::Own(reserved) => self.client.record(reserved.rounds(&self.partner)),
+                other => debug!(number, ?other, "nothing was reserved"),
+            }
+        }
+        let awaited = self.client.awaits_record();
+        if awaited && !std::mem::replace(&mut self.told_unrecorded, awaited) {
+            self.show(Event::Unrecorded);
+        }
+        self.told_unrecorded = awaited;
         Ok(())
     }
 

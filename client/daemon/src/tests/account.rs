@@ -73,7 +73,7 @@ impl World {
         let dir = self.path(home);
         let mut unlocked = unlock(&dir, text, &mut self.rng).await?;
         let mut home = Home::open(&dir, &unlocked.key)?;
-        unlocked.refresh(&mut home).await?;
+        unlocked.refresh(&mut home, &mut self.rng).await?;
         Ok((unlocked, home))
     }
 

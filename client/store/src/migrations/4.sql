@@ -1,5 +1,10 @@
 -- The account had homes before this one.
 ALTER TABLE local ADD COLUMN earlier INTEGER NOT NULL DEFAULT 0;
+-- The records of what the account was charged: the number of the newest one known here, the
+-- salts of those of which nobody knows whether they were taken, and what is charged to who is not here.
+ALTER TABLE local ADD COLUMN record INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE local ADD COLUMN record_sent BLOB;
+ALTER TABLE local ADD COLUMN charged_others BLOB;
 -- The incarnation of each side's stream, and what was in it up to `acked` and `received`.
 ALTER TABLE contact ADD COLUMN stream INTEGER;
 ALTER TABLE contact ADD COLUMN acked_digest BLOB;
@@ -10,6 +15,11 @@ ALTER TABLE contact ADD COLUMN received_digest BLOB;
 ALTER TABLE contact ADD COLUMN partial_sent INTEGER;
 -- Rounds, epsilon and delta of the worst noise under which one was charged.
 ALTER TABLE contact ADD COLUMN charged_at BLOB;
+-- What other homes have charged to conversations with people who are no contacts here.
+CREATE TABLE charged_elsewhere (
+    partner BLOB PRIMARY KEY,
+    charge BLOB NOT NULL
+) STRICT;
 -- Of what was under way the time is not known: it comes again.
 UPDATE contact SET partial_id = NULL, partial_count = NULL, partial_have = NULL;
 DELETE FROM fragment;
