@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use talaria_tests::real::{Running, chat, command, make_client};
+use talaria_tests::real::{Running, chat, client, command, make_client, run};
 
 /// A whole network in one process, in a folder of its own.
 struct Network {
@@ -14,19 +14,14 @@ struct Network {
 
 impl Network {
     fn up(period: &str) -> Self {
+        Self::up_with(period, &["--noise-onions", "20"])
+    }
+
+    fn up_with(period: &str, noise: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut up = command("talariad");
-        up.args([
-            "up",
-            "--noise-onions",
-            "20",
-            "--json",
-            "--listen",
-            "127.0.0.1:0",
-            "--period",
-            period,
-            "--data",
-        ]);
+        up.arg("up").args(noise);
+        up.args(["--json", "--listen", "127.0.0.1:0", "--period", period, "--data"]);
         let mut server = Running::start(up.arg(folder.path().join("data")));
         let ready = server.wait_for_event("ready");
         let file = PathBuf::from(ready["network"].as_str().unwrap());
@@ -171,4 +166,59 @@ fn the_server_ends_in_order_when_it_is_asked_to() {
         let last = network.server.printed.last().unwrap();
         assert_eq!(last, "{\"event\":\"stopped\"}");
     }
+}
+
+/// Charged rounds of the conversation with the only contact, and those that there may be.
+fn charged(home: &Path) -> (u64, u64) {
+    let (status, output, errors) = run(client(home).args(["status", "--json"]));
+    assert!(status.success(), "{errors}");
+    let object: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let contact = &object["contacts"][0];
+    (contact["charged"].as_u64().unwrap(), contact["budget"].as_u64().unwrap())
+}
+
+#[test]
+fn a_login_elsewhere_goes_on_with_the_budget_of_a_home_that_was_killed() {
+    let network = Network::up_with("100ms", &[]);
+    let [(alice, _), _] = network.pair("alice", "bob");
+    let mut waiting = Running::start(chat(&alice, "bob").arg("--json"));
+    waiting.feed_and_stay("are you there?\n".to_owned());
+    for _ in 0..20 {
+        waiting.wait_for_event("round");
+    }
+    waiting.kill();
+    let (used, each) = charged(&alice);
+    assert!(used > 0, "nobody was there");
+
+    let elsewhere = log_in_elsewhere(&network, "alice");
+    // An eighth had been reserved, and nobody knows here how much of it was used.
+    let (here, _) = charged(&elsewhere);
+    assert!((each.div_ceil(8)..=used + each.div_ceil(8)).contains(&here), "{here} of {used}");
+    // Who parts in good order reserves nothing.
+    let mut waiting = Running::start(chat(&elsewhere, "bob").arg("--json"));
+    waiting.feed_and_stay("now?\n".to_owned());
+    for _ in 0..20 {
+        waiting.wait_for_event("round");
+    }
+    waiting.signal("TERM");
+    waiting.wait();
+    let (there, _) = charged(&elsewhere);
+    assert!(there > here);
+    let third = log_in_elsewhere(&network, "alice");
+    assert_eq!(charged(&third), (there, each));
+}
+
+/// Another home of this name, in which bob is a contact.
+fn log_in_elsewhere(network: &Network, name: &str) -> PathBuf {
+    let mut homes = 2..;
+    let free = homes.find(|i| !network.home(&format!("{name}-{i}")).exists()).unwrap();
+    let home = network.home(&format!("{name}-{free}"));
+    let password = network.home(name).with_extension("password");
+    std::fs::copy(password, home.with_extension("password")).unwrap();
+    let mut login = client(&home);
+    let (status, _, errors) = run(login.args(["login", name, "--network"]).arg(&network.file));
+    assert!(status.success(), "{errors}");
+    let (status, _, errors) = run(client(&home).args(["verify", "bob", "--mark"]));
+    assert!(status.success(), "{errors}");
+    home
 }
