@@ -29,6 +29,7 @@ use error::CliError;
 use people::Verdict;
 
 fn main() -> ExitCode {
+    hide_memory();
     let args = Args::parse();
     start_log();
     let json = args.json;
@@ -40,6 +41,18 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// What is in this process's memory is for nobody else: other processes of the same user cannot look
+/// into it, and no core dump has it (prctl(2), `PR_SET_DUMPABLE`).
+#[cfg(target_os = "linux")]
+fn hide_memory() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    // It fails for values that there are not, and for nothing else.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hide_memory() {}
 
 fn execute(args: Args) -> Result<ExitCode, CliError> {
     let password = args.password();

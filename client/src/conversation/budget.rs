@@ -22,7 +22,7 @@
 //!
 //! All homes of an account share one budget: what was charged in one of them is in a record of the
 //! account that the next one begins with, and nothing is charged that is not
-//! [recorded](Limit::recorded) ahead.
+//! recorded ahead.
 
 use talaria_wire::network_file::{Noise, NoiseGoal};
 use talaria_wire::params::ONIONS_PER_LANE;

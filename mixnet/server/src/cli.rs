@@ -188,6 +188,6 @@ fn init(args: &NetworkArgs, display: &Display) -> Result<(), Failure> {
 
 fn check_config(path: &std::path::Path, display: &Display) -> Result<(), Failure> {
     let (roles, _) = Roles::load(Config::load(path)?, now())?;
-    display.checked(&roles.describe());
+    display.checked(&roles.describe(now()));
     Ok(())
 }

@@ -9,16 +9,20 @@ mod renewable;
 mod running;
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use talaria_wire::network_file::{Network, VerifyError};
-use talaria_wire::{HopIndex, UnixMillis};
+use talaria_wire::{HopIndex, Round, UnixMillis};
 use tokio::net::TcpListener;
+use tracing::warn;
 
 use crate::config::Config;
 use crate::files::network::{self, in_file};
+use crate::files::rounds::RoundFile;
 use crate::net;
+use crate::net::clock::now;
 use crate::net::entry::EntryNodeConfig;
 use crate::net::hop::HopConfig;
 use crate::net::identity::{IdentityNode, IdentityNodeConfig};
@@ -27,7 +31,7 @@ use crate::net::report::Reports;
 use crate::net::shutdown::Shutdown;
 use entry::entry_role;
 pub use error::StartError;
-use hop::{hop_role, warn_of_rejected_kernels};
+use hop::{describe_ahead, hop_role, seconds_ahead, warn_of_rejected_kernels};
 use identity::identity_role;
 pub use renewable::Renewable;
 pub use running::RoleEnded;
@@ -93,7 +97,7 @@ impl Roles {
 
     /// One line for each role: what it is and where it listens.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub fn describe(&self, now: UnixMillis) -> String {
         let mut text = String::new();
         if let Some((address, _)) = &self.entry {
             let _ = writeln!(text, "entry for clients on {address}");
@@ -103,6 +107,9 @@ impl Roles {
         }
         for (address, hop) in &self.hops {
             let _ = writeln!(text, "hop {} on {address}", hop.node.place);
+            if let Some(seconds) = seconds_ahead(hop, now) {
+                let _ = writeln!(text, "WARNING: {}", describe_ahead(hop, seconds));
+            }
         }
         text
     }
@@ -127,8 +134,9 @@ impl Roles {
     ///
     /// # Errors
     /// [`StartError::Bind`] for the first address that is not free, or [`StartError::Identity`].
-    pub async fn bind(self) -> Result<Bound, StartError> {
-        let mut bound = Bound { entry: None, identity: None, hops: Vec::new() };
+    pub async fn bind(mut self) -> Result<Bound, StartError> {
+        let mut bound =
+            Bound { entry: None, identity: None, hops: Vec::new(), locks: self.lock()? };
         if let Some((address, config)) = self.identity {
             let listener = bind(address).await?;
             bound.identity = Some((listener, IdentityNode::open(config).await?));
@@ -146,8 +154,9 @@ impl Roles {
     ///
     /// # Errors
     /// [`StartError::Identity`].
-    pub async fn with_listeners(self, listeners: Listeners) -> Result<Bound, StartError> {
+    pub async fn with_listeners(mut self, listeners: Listeners) -> Result<Bound, StartError> {
         let Listeners { entry, identity, hops } = listeners;
+        let locks = self.lock()?;
         let identity = match self.identity {
             Some((_, config)) => Some((identity, IdentityNode::open(config).await?)),
             None => None,
@@ -156,7 +165,19 @@ impl Roles {
             identity,
             entry: self.entry.map(|(_, config)| (entry, config)),
             hops: hops.into_iter().zip(self.hops.into_iter().map(|(_, config)| config)).collect(),
+            locks,
         })
+    }
+
+    /// No other process has the records of these hops from here on.
+    fn lock(&mut self) -> Result<Vec<File>, StartError> {
+        let records = self.hops.iter_mut().map(|(_, hop)| &mut hop.rounds);
+        let hold = |(last, record): &mut (Option<Round>, RoundFile)| {
+            let (newest, lock) = record.hold()?;
+            *last = Some(newest);
+            Ok(lock)
+        };
+        records.map(hold).collect()
     }
 }
 
@@ -185,6 +206,8 @@ pub struct Bound {
     entry: Option<(TcpListener, EntryNodeConfig)>,
     identity: Option<(TcpListener, IdentityNode)>,
     hops: Vec<(TcpListener, HopConfig)>,
+    /// Held as long as the roles run.
+    locks: Vec<File>,
 }
 
 impl Bound {
@@ -210,6 +233,7 @@ impl Bound {
     /// # Errors
     /// [`RoleEnded`] if one ended without being asked; the others have been asked then.
     pub async fn run(self, reports: Reports, shutdown: Shutdown) -> Result<(), RoleEnded> {
+        let _locks = self.locks;
         let mut first = Running::new();
         let mut hops = Running::new();
         if let Some((listener, node)) = self.identity {
@@ -221,6 +245,9 @@ impl Bound {
         }
         for (listener, config) in self.hops {
             let role = format!("hop {}", config.node.place);
+            if let Some(seconds) = seconds_ahead(&config, now()) {
+                warn!("{}", describe_ahead(&config, seconds));
+            }
             let until = hops.until();
             hops.spawn(role, net::hop::run(config, listener, reports.clone(), until));
         }

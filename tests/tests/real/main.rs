@@ -13,5 +13,6 @@ mod identity;
 mod operators;
 mod probe;
 mod processes;
+mod records;
 mod sinks;
 mod traffic;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rayon::ThreadPool;
-use talaria_wire::HopIndex;
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::network_file::{HopInfo, Network, Noise};
+use talaria_wire::{HopIndex, Round, UnixMillis};
 use tracing::warn;
 use x25519_batch::Backend;
 
@@ -65,6 +65,28 @@ pub(super) fn warn_of_rejected_kernels() {
     for rejected in Backend::rejected() {
         warn!(rejected, using, "this processor computed X25519 wrongly: a slower way is taken");
     }
+}
+
+/// Seconds until a hop may run a round, if its record is ahead of the clock: the clock was ahead when it
+/// was written, or is behind now. More rounds than may be open at once are no accident of two clocks.
+pub(super) fn seconds_ahead(config: &HopConfig, now: UnixMillis) -> Option<u64> {
+    let NodeConfig { period_ms, limits, .. } = &config.node;
+    let (last, _) = &config.rounds;
+    let rounds = last.as_ref()?.0.checked_sub(Round::at(now, *period_ms).0)?;
+    let is_ahead = rounds > limits.max_rounds as u64;
+    is_ahead.then(|| rounds.saturating_mul(period_ms.get()) / 1000)
+}
+
+/// What that means, and what to do.
+pub(super) fn describe_ahead(config: &HopConfig, seconds: u64) -> String {
+    format!(
+        "the record of rounds of hop {} is {seconds} s ahead of the clock of this machine, and no round runs \
+         through it until then. If the clock is wrong now, set it right. If it was ahead before, and is \
+         right now: end this process, delete {}, and start it again, which is safe, since its onion keys \
+         are new then",
+        config.node.place,
+        config.rounds.1.path().display(),
+    )
 }
 
 /// What a hop draws its noise from; the last hop adds none, for it would only know its own.
