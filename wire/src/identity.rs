@@ -3,6 +3,7 @@
 //!
 //! Everything here is pure; `mixnet` has the service and `client` its user's side.
 
+pub mod charge;
 pub mod directory;
 pub mod ledger;
 pub mod name;

@@ -7,7 +7,7 @@ use rand::{CryptoRng, SeedableRng};
 use talaria_account::{Kept, kept_record, replace_record};
 use talaria_client::Identity;
 use talaria_store::{Home, HomeError, Record, Recorded};
-use talaria_wire::network_file::{Network, NetworkId};
+use talaria_wire::network_file::Network;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -24,7 +24,6 @@ const PARTING: Duration = Duration::from_secs(3);
 pub(crate) struct Sending {
     record: Record,
     own: Identity,
-    network: NetworkId,
 }
 
 impl Sending {
@@ -34,8 +33,7 @@ impl Sending {
         reserving: bool,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, HomeError> {
-        let network = home.known_network()?.version().network;
-        Ok(Self { record: home.next_record(reserving, rng)?, own: home.identity()?, network })
+        Ok(Self { record: home.next_record(reserving, rng)?, own: home.identity()? })
     }
 
     /// Gives the newest record that the service has then.
@@ -44,8 +42,8 @@ impl Sending {
         service: &mut IdentityConnection,
     ) -> Result<Kept, ServiceError> {
         let exporter = service.exporter()?;
-        let Record { after, bytes } = &self.record;
-        let request = replace_record(&self.network, &self.own, &exporter, *after, bytes);
+        let Record { after, bytes, network } = &self.record;
+        let request = replace_record(network, &self.own, &exporter, *after, bytes);
         Ok(kept_record(service.ask(&request).await?)?)
     }
 }

@@ -21,9 +21,9 @@
 //! and two halves are no more than the whole, whatever the two have in common.
 //!
 //! All homes of an account share one budget: what was charged in one of them is in a record of the
-//! account that the next one begins with, and nothing is charged that is not
-//! recorded ahead.
+//! account that the next one begins with, and nothing is charged that is not recorded ahead.
 
+pub use talaria_wire::identity::charge::Price;
 use talaria_wire::network_file::{Noise, NoiseGoal};
 use talaria_wire::params::ONIONS_PER_LANE;
 
@@ -126,47 +126,6 @@ impl Causes {
             Ended::Lost(Loss::Unknown) => &mut self.unknown,
         };
         *count = count.saturating_add(1);
-    }
-}
-
-/// What the noise was worth to one side of a conversation when rounds were charged.
-///
-/// Charges under different noises do not add up as shares of their goals: nothing proves it. But a
-/// round under one noise tells no more than a round under another that is nowhere harder to see
-/// through (`mixnet/PRIVACY.md`, section 10). So all of them count as if they had been made under the
-/// [worst](Self::worst), and a new network file makes no old charge cheaper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// So many rounds one side could have had.
-    pub rounds: u64,
-    /// For this goal.
-    pub epsilon_millionths: u32,
-    /// For this goal.
-    pub delta_billionths: u32,
-}
-
-impl Price {
-    /// No noise, or noise of which nobody says what it is worth.
-    pub const UNKNOWN: Self =
-        Self { rounds: 0, epsilon_millionths: u32::MAX, delta_billionths: u32::MAX };
-
-    /// What both are worth at least.
-    #[must_use]
-    pub fn worst(self, other: Self) -> Self {
-        Self {
-            rounds: self.rounds.min(other.rounds),
-            epsilon_millionths: self.epsilon_millionths.max(other.epsilon_millionths),
-            delta_billionths: self.delta_billionths.max(other.delta_billionths),
-        }
-    }
-
-    /// Rounds that one side may have for the goal of `now`, if some were charged at this price. None
-    /// if what was promised then is less than what is promised now.
-    #[must_use]
-    pub fn rounds_for(self, now: Self) -> u64 {
-        let is_weaker = self.epsilon_millionths > now.epsilon_millionths
-            || self.delta_billionths > now.delta_billionths;
-        if is_weaker { 0 } else { self.rounds.min(now.rounds) }
     }
 }
 
@@ -302,7 +261,7 @@ mod tests {
     }
 
     fn limit(price: Option<Price>) -> Limit {
-        Limit { price, beyond: false, recorded: None }
+        Limit { price, ..Limit::default() }
     }
 
     #[test]
@@ -465,7 +424,7 @@ mod tests {
 
         #[test]
         fn who_goes_beyond_is_never_stopped_and_still_counts(ends in prop::collection::vec(ended(), 1..50)) {
-            let mut ledger = Ledger::new(Limit { price: Some(price(1)), beyond: true, recorded: None }, 0, None);
+            let mut ledger = Ledger::new(Limit { beyond: true, ..limit(Some(price(1))) }, 0, None);
             for ended in &ends {
                 prop_assert!(ledger.allows_one_more());
                 ledger.depart();

@@ -32,7 +32,7 @@ use talaria_client::conversation::state::{
     self, ConversationState, Outgoing, Partial, Received, Run, Said, Text, TextMark,
 };
 
-use kinds::{BEGIN, END, TEXT, price};
+use kinds::{BEGIN, END, TEXT};
 pub(crate) use ledger::RecordMark;
 
 /// Version of the tables, in `user_version`. Up to 2 they were not encrypted.
@@ -254,7 +254,10 @@ impl Database {
     ) -> Result<(u64, Option<Price>), HomeError> {
         let sql = "SELECT charged, charged_at FROM contact WHERE key = ?1";
         let read = |r: &Row<'_>| {
-            Ok((r.get::<_, i64>(0)?.cast_unsigned(), r.get::<_, Option<_>>(1)?.map(price)))
+            Ok((
+                r.get::<_, i64>(0)?.cast_unsigned(),
+                r.get::<_, Option<_>>(1)?.map(Price::from_bytes),
+            ))
         };
         let charged = self.connection.query_row(sql, [partner.to_bytes()], read);
         Ok(charged.optional()?.unwrap_or_default())
@@ -507,7 +510,7 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationState)>
         partial,
         run: Run { begun: row.get(5)?, self_ended: row.get(6)?, partner_ended: row.get(7)? },
         charged: row.get::<_, i64>(11)?.cast_unsigned(),
-        charged_at: row.get::<_, Option<_>>(16)?.map(price),
+        charged_at: row.get::<_, Option<_>>(16)?.map(Price::from_bytes),
         budget_warned: row.get(12)?,
         start: row.get::<_, Option<i64>>(13)?.map(i64::cast_unsigned),
         texts: row.get(14)?,

@@ -8,7 +8,8 @@
 use rand::CryptoRng;
 use talaria_client::conversation::budget::{Budget, Price};
 use talaria_wire::identity::UserName;
-use talaria_wire::identity::ledger::{Charge, LEDGER_PLACES, Ledger, Partner};
+use talaria_wire::identity::charge::Charge;
+use talaria_wire::identity::ledger::{LEDGER_PLACES, Ledger, Partner};
 use talaria_wire::network_file::NetworkId;
 
 use crate::database::RecordMark;
@@ -29,6 +30,8 @@ pub struct Record {
     pub after: u64,
     /// What the service gets.
     pub bytes: Vec<u8>,
+    /// Of the network whose service it is.
+    pub network: NetworkId,
 }
 
 /// Whose record is the newest.
@@ -72,12 +75,13 @@ impl Home {
         let mut ledger = self.database.ledger(price.unwrap_or(Price::UNKNOWN))?;
         ledger.reserve = price.filter(|_| reserving).map(reserve).unwrap_or_default();
         make_room(&mut ledger);
-        let bytes = ledger.seal(&self.database.local()?.secret, rng);
+        let local = self.database.local()?;
+        let bytes = ledger.seal(&local.secret, rng);
         let RecordMark { number, mut sent } = self.database.record_mark()?;
         sent.push(*bytes.first_chunk().expect("a record begins with its salt"));
         let forgotten = sent.len().saturating_sub(UNANSWERED);
         self.database.record_sent(&sent[forgotten..])?;
-        Ok(Record { after: number, bytes })
+        Ok(Record { after: number, bytes, network: local.network })
     }
 
     /// Takes the answer of the service to a record: the number of the newest one, and that one.
@@ -86,8 +90,8 @@ impl Home {
     /// [`HomeError`] if the home cannot be read or written.
     pub fn record_answered(&mut self, number: u64, newest: &[u8]) -> Result<Recorded, HomeError> {
         let mark = self.database.record_mark()?;
-        let salt = newest.first_chunk().filter(|salt| mark.sent.contains(salt));
-        if salt.is_none() {
+        let is_own = newest.first_chunk().is_some_and(|salt| mark.sent.contains(salt));
+        if !is_own {
             if number >= mark.number {
                 return Ok(Recorded::Foreign);
             }
@@ -120,15 +124,11 @@ impl Home {
 }
 
 fn reserve(price: Price) -> Charge {
-    let Price { rounds, epsilon_millionths, delta_billionths } = price;
-    let charged = rounds.div_ceil(RESERVED_PART);
-    Charge { charged, rounds, epsilon_millionths, delta_billionths }
+    Charge { charged: price.rounds.div_ceil(RESERVED_PART), at: price }
 }
 
 fn unknown() -> Ledger {
-    let Price { rounds, epsilon_millionths, delta_billionths } = Price::UNKNOWN;
-    let others = Charge { charged: 1, rounds, epsilon_millionths, delta_billionths };
-    Ledger { others, ..Ledger::default() }
+    Ledger { others: Charge { charged: 1, at: Price::UNKNOWN }, ..Ledger::default() }
 }
 
 /// Those with the fewest charged rounds go where everybody else is, who counts for more from then on.

@@ -144,19 +144,13 @@ impl<S: Store> Service<S> {
         request: Request,
         now: UnixMillis,
     ) -> Result<Response, Failure> {
-        if let Request::Directory { since, wait_ms } = request {
-            self.gate.page(session.peer.origin)?;
-            return self.directory(since, wait_ms, now).await;
+        let origin = session.peer.origin;
+        match request {
+            Request::Directory { .. } | Request::Follow { .. } | Request::Ledger { .. } => {
+                self.gate.page(origin)?;
+            }
+            _ => self.gate.request(origin)?,
         }
-        if let Request::Follow { .. } = request {
-            self.gate.page(session.peer.origin)?;
-            return self.follow(session, &request, now).await;
-        }
-        if let Request::Ledger { name, after, record, signature } = request {
-            self.gate.page(session.peer.origin)?;
-            return self.replace_record(session, &name, after, &record, &signature).await;
-        }
-        self.gate.request(session.peer.origin)?;
         if clock::writes(&request) {
             self.require_clock()?;
         }
@@ -186,9 +180,11 @@ impl<S: Store> Service<S> {
                 self.renew(session, &name, &csr, &signature, now).await
             }
             Request::Fetch { name } => self.fetch(&name).await,
-            Request::Directory { .. } | Request::Follow { .. } | Request::Ledger { .. } => {
-                Err(Refusal::BadRequest.into())
+            Request::Ledger { name, after, record, signature } => {
+                self.replace_record(session, &name, after, &record, &signature).await
             }
+            Request::Directory { since, wait_ms } => self.directory(since, wait_ms, now).await,
+            follow @ Request::Follow { .. } => self.follow(session, &follow, now).await,
         }
     }
 

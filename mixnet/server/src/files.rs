@@ -5,8 +5,9 @@ pub mod keys;
 pub mod network;
 pub mod rounds;
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Reads a text file of at most `max` bytes.
@@ -35,5 +36,21 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    fs::File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()
+}
+
+/// Takes the file `lock` in a folder, for as long as what it gives lives, or for as long as the process
+/// does, however it ends; none if somebody else has it.
+///
+/// # Errors
+/// An I/O error.
+pub fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let mut options = File::options();
+    let options = options.create(true).write(true).truncate(false).mode(0o600);
+    let lock = options.open(folder.join("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }

@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use talaria_wire::params::{MAX_HOPS, MAX_PERIOD_MS, MIN_PERIOD_MS};
 use thiserror::Error;
 
 use crate::config::{Config, ConfigError, EntrySection, HopSection, IdentitySection, Limits};
+use crate::files;
 use crate::files::keys::{self, CertificatePaths, KeyError};
 use crate::files::network::{self, NetworkError, in_file};
 use crate::net::identity::socket_path;
@@ -129,17 +130,9 @@ impl DataFolder {
         if fs::metadata(&path).map_err(io)?.permissions().mode() & 0o022 != 0 {
             return Err(SetupError::Shared(path));
         }
-        let lock = File::options()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.join("lock"))
-            .map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(SetupError::InUse(path)),
-            Err(fs::TryLockError::Error(error)) => Err(io(error)),
+        match files::lock(&path).map_err(io)? {
+            Some(lock) => Ok(Self { path, _lock: lock }),
+            None => Err(SetupError::InUse(path)),
         }
     }
 

@@ -6,8 +6,9 @@ use chacha20::ChaCha20Rng;
 use rand::SeedableRng;
 use talaria_identity::backup::Owner;
 use talaria_wire::crypto::{IdentitySecret, OnionSecret};
+use talaria_wire::identity::charge::{Charge, Price};
 use talaria_wire::identity::directory::TwoHeads;
-use talaria_wire::identity::ledger::{Charge, Ledger, Partner};
+use talaria_wire::identity::ledger::{Ledger, Partner};
 use talaria_wire::identity::{EntryHash, Head, UserName};
 use talaria_wire::network_file::NetworkId;
 use talaria_wire::onion::{self, PeelContext, ReplyOpener, seal_reply};
@@ -107,8 +108,8 @@ impl Fixtures {
 
 /// One conversation that was charged.
 fn ledger(own: &IdentitySecret, rng: &mut ChaCha20Rng) -> Vec<u8> {
-    let charge =
-        Charge { charged: 70, rounds: 9000, epsilon_millionths: 500_000, delta_billionths: 100 };
+    let at = Price { rounds: 9000, epsilon_millionths: 500_000, delta_billionths: 100 };
+    let charge = Charge { charged: 70, at };
     let name = UserName::new("bob").expect("a good name");
     let places = vec![(Partner::of(&NetworkId([2; 32]), &name), charge)];
     Ledger { reserve: charge, others: Charge::default(), places }.seal(own, rng)

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use talaria_wire::crypto::IdentitySecret;
 use talaria_wire::identity::UserName;
-use talaria_wire::identity::ledger::{BadLedger, Charge, LEDGER_PLACES, Ledger, Partner};
+use talaria_wire::identity::charge::{Charge, Price};
+use talaria_wire::identity::ledger::{BadLedger, LEDGER_PLACES, Ledger, Partner};
 use talaria_wire::identity::proof::LedgerUpdate;
 use talaria_wire::network_file::NetworkId;
 
@@ -53,7 +54,8 @@ struct Charged {
 
 impl From<Charge> for Charged {
     fn from(charge: Charge) -> Self {
-        let Charge { charged, rounds, epsilon_millionths, delta_billionths } = charge;
+        let Charge { charged, at } = charge;
+        let Price { rounds, epsilon_millionths, delta_billionths } = at;
         Self { charged, rounds, epsilon_millionths, delta_billionths }
     }
 }
@@ -61,7 +63,7 @@ impl From<Charge> for Charged {
 impl From<Charged> for Charge {
     fn from(charged: Charged) -> Self {
         let Charged { charged, rounds, epsilon_millionths, delta_billionths } = charged;
-        Self { charged, rounds, epsilon_millionths, delta_billionths }
+        Self { charged, at: Price { rounds, epsilon_millionths, delta_billionths } }
     }
 }
 

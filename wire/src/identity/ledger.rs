@@ -9,7 +9,9 @@
 use rand::CryptoRng;
 use thiserror::Error;
 
+use super::charge::{CHARGE_LEN, Charge};
 use super::name::UserName;
+use crate::codec::{DecodeError, Reader};
 use crate::crypto::IdentitySecret;
 use crate::crypto::kdf::{Label, derive};
 use crate::crypto::sealed;
@@ -20,25 +22,11 @@ use zeroize::Zeroizing;
 /// Conversations that a record has places for.
 pub const LEDGER_PLACES: usize = 200;
 const SALT_LEN: usize = 32;
-const CHARGE_LEN: usize = 8 + 8 + 4 + 4;
 const PARTNER_LEN: usize = 16;
 const PLACE_LEN: usize = PARTNER_LEN + CHARGE_LEN;
 const PLAIN_LEN: usize = 2 * CHARGE_LEN + LEDGER_PLACES * PLACE_LEN;
 /// Bytes of a record: salt 32 ‖ ciphertext ‖ tag 16.
 pub const LEDGER_LEN: usize = SALT_LEN + PLAIN_LEN + TAG_LEN;
-
-/// Rounds that were charged, and the worst of what the noise was worth in one of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Charge {
-    /// The rounds.
-    pub charged: u64,
-    /// Rounds that one side of a conversation could have had under that noise.
-    pub rounds: u64,
-    /// For this goal.
-    pub epsilon_millionths: u32,
-    /// For this goal.
-    pub delta_billionths: u32,
-}
 
 /// Somebody's name, as a record has it; zeros for nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,11 +67,11 @@ impl Ledger {
         let mut salt = [0; SALT_LEN];
         rng.fill_bytes(&mut salt);
         let mut sealed = Vec::with_capacity(LEDGER_LEN - SALT_LEN);
-        write(&mut sealed, &self.reserve);
-        write(&mut sealed, &self.others);
+        sealed.extend_from_slice(&self.reserve.to_bytes());
+        sealed.extend_from_slice(&self.others.to_bytes());
         for (partner, charge) in &self.places {
             sealed.extend_from_slice(&partner.0);
-            write(&mut sealed, charge);
+            sealed.extend_from_slice(&charge.to_bytes());
         }
         sealed.resize(LEDGER_LEN - SALT_LEN, 0);
         sealed::seal(&key(own, &salt), &mut sealed);
@@ -101,13 +89,22 @@ impl Ledger {
         }
         let mut plain = Zeroizing::new(sealed.to_vec());
         sealed::open(&key(own, salt), &mut plain).map_err(|_| BadLedger)?;
-        let (heads, places) = plain[..PLAIN_LEN].split_at(2 * CHARGE_LEN);
-        let [reserve, others] = [&heads[..CHARGE_LEN], &heads[CHARGE_LEN..]].map(read);
-        let places = places.chunks_exact(PLACE_LEN).map_while(|place| {
-            let (partner, charge) = place.split_first_chunk()?;
-            (*partner != [0; PARTNER_LEN]).then(|| (Partner(*partner), read(charge)))
-        });
-        Ok(Self { reserve, others, places: places.collect() })
+        Self::parse(&plain).map_err(|_| BadLedger)
+    }
+
+    /// Of what was opened, whose tag at its end says nothing more.
+    fn parse(plain: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(plain);
+        let [reserve, others] = [reader.array()?, reader.array()?].map(Charge::from_bytes);
+        let mut places = Vec::new();
+        for _ in 0..LEDGER_PLACES {
+            let (partner, charge) = (reader.array()?, reader.array()?);
+            if partner == [0; PARTNER_LEN] {
+                break;
+            }
+            places.push((Partner(partner), Charge::from_bytes(charge)));
+        }
+        Ok(Self { reserve, others, places })
     }
 
     /// What somebody who takes over has to count for a conversation: what is here for it, and all that
@@ -120,51 +117,6 @@ impl Ledger {
     }
 }
 
-impl Charge {
-    /// Both, one after the other, as if all had been at the worse price.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self { charged: self.charged.saturating_add(other.charged), ..self.worst(other) }
-    }
-
-    /// At least what either says of the same rounds.
-    #[must_use]
-    pub fn worst(self, other: Self) -> Self {
-        let charged = self.charged.max(other.charged);
-        match (self.charged, other.charged) {
-            (_, 0) => self,
-            (0, _) => other,
-            _ => Self {
-                charged,
-                rounds: self.rounds.min(other.rounds),
-                epsilon_millionths: self.epsilon_millionths.max(other.epsilon_millionths),
-                delta_billionths: self.delta_billionths.max(other.delta_billionths),
-            },
-        }
-    }
-}
-
-fn write(out: &mut Vec<u8>, charge: &Charge) {
-    out.extend_from_slice(&charge.charged.to_be_bytes());
-    out.extend_from_slice(&charge.rounds.to_be_bytes());
-    out.extend_from_slice(&charge.epsilon_millionths.to_be_bytes());
-    out.extend_from_slice(&charge.delta_billionths.to_be_bytes());
-}
-
-/// Of exactly [`CHARGE_LEN`] bytes.
-fn read(bytes: &[u8]) -> Charge {
-    let number = |from: usize, len: usize| {
-        bytes[from..from + len].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
-    };
-    let small = |from| u32::try_from(number(from, 4)).expect("four bytes are a u32");
-    Charge {
-        charged: number(0, 8),
-        rounds: number(8, 8),
-        epsilon_millionths: small(16),
-        delta_billionths: small(20),
-    }
-}
-
 fn key(own: &IdentitySecret, salt: &[u8; SALT_LEN]) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(derive(Label::LedgerKey, &[&*own.to_bytes(), salt]))
 }
@@ -172,17 +124,16 @@ fn key(own: &IdentitySecret, salt: &[u8; SALT_LEN]) -> Zeroizing<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::charge::Price;
     use chacha20::ChaCha20Rng;
     use proptest::prelude::*;
     use rand::SeedableRng;
 
     fn charge() -> impl Strategy<Value = Charge> {
         (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(
-            |(charged, rounds, epsilon_millionths, delta_billionths)| Charge {
-                charged,
-                rounds,
-                epsilon_millionths,
-                delta_billionths,
+            |(charged, rounds, epsilon_millionths, delta_billionths)| {
+                let at = Price { rounds, epsilon_millionths, delta_billionths };
+                Charge { charged, at }
             },
         )
     }
@@ -232,9 +183,9 @@ mod tests {
                 let taken = ledger.taken_over(&partner);
                 prop_assert_eq!(taken.charged, before.charged.saturating_add(ledger.reserve.charged));
                 for part in [before, ledger.reserve].iter().filter(|part| part.charged > 0) {
-                    prop_assert!(taken.rounds <= part.rounds);
-                    prop_assert!(taken.epsilon_millionths >= part.epsilon_millionths);
-                    prop_assert!(taken.delta_billionths >= part.delta_billionths);
+                    prop_assert!(taken.at.rounds <= part.at.rounds);
+                    prop_assert!(taken.at.epsilon_millionths >= part.at.epsilon_millionths);
+                    prop_assert!(taken.at.delta_billionths >= part.at.delta_billionths);
                 }
             }
         }

@@ -14,6 +14,35 @@ pub const EXPORTER_LABEL: &[u8] = b"EXPERIMENTAL talaria renewal";
 /// Bytes of that value.
 pub const EXPORTER_LEN: usize = 32;
 
+/// Signing and verifying of what is said on one connection by whom the other end knows.
+macro_rules! proof {
+    ($type:ty) => {
+        impl $type {
+            /// Signs with the key of who says it.
+            #[must_use]
+            pub fn sign(&self, own: &IdentitySecret) -> [u8; SIGNATURE_LEN] {
+                own.sign(&self.message())
+            }
+
+            /// Whether who has this key has said it.
+            ///
+            /// # Errors
+            /// [`BadSignature`].
+            pub fn verify(
+                &self,
+                key: &IdentityPublic,
+                signature: &[u8; SIGNATURE_LEN],
+            ) -> Result<(), BadSignature> {
+                key.verify(&self.message(), signature)
+            }
+        }
+    };
+}
+
+proof!(Renewal<'_>);
+proof!(EntryTime<'_>);
+proof!(LedgerUpdate<'_>);
+
 /// A request for a new certificate on this connection and no other.
 #[derive(Clone, Copy, Debug)]
 pub struct Renewal<'a> {
@@ -26,24 +55,6 @@ pub struct Renewal<'a> {
 }
 
 impl Renewal<'_> {
-    /// Signs with the key that the user has now.
-    #[must_use]
-    pub fn sign(&self, own: &IdentitySecret) -> [u8; SIGNATURE_LEN] {
-        own.sign(&self.message())
-    }
-
-    /// Whether the user with this key has asked.
-    ///
-    /// # Errors
-    /// [`BadSignature`].
-    pub fn verify(
-        &self,
-        key: &IdentityPublic,
-        signature: &[u8; SIGNATURE_LEN],
-    ) -> Result<(), BadSignature> {
-        key.verify(&self.message(), signature)
-    }
-
     fn message(&self) -> [u8; 32] {
         derive(Label::Renewal, &[&self.network.0, self.exporter, self.csr])
     }
@@ -61,24 +72,6 @@ pub struct EntryTime<'a> {
 }
 
 impl EntryTime<'_> {
-    /// Signs with the key of the entry.
-    #[must_use]
-    pub fn sign(&self, entry: &IdentitySecret) -> [u8; SIGNATURE_LEN] {
-        entry.sign(&self.message())
-    }
-
-    /// Whether the entry with this key has said so.
-    ///
-    /// # Errors
-    /// [`BadSignature`].
-    pub fn verify(
-        &self,
-        entry: &IdentityPublic,
-        signature: &[u8; SIGNATURE_LEN],
-    ) -> Result<(), BadSignature> {
-        entry.verify(&self.message(), signature)
-    }
-
     fn message(&self) -> [u8; 32] {
         let time = self.time_ms.to_be_bytes();
         derive(Label::EntryTime, &[&self.network.0, self.exporter, &time])
@@ -99,24 +92,6 @@ pub struct LedgerUpdate<'a> {
 }
 
 impl LedgerUpdate<'_> {
-    /// Signs with the key that the user has now.
-    #[must_use]
-    pub fn sign(&self, own: &IdentitySecret) -> [u8; SIGNATURE_LEN] {
-        own.sign(&self.message())
-    }
-
-    /// Whether the user with this key has asked.
-    ///
-    /// # Errors
-    /// [`BadSignature`].
-    pub fn verify(
-        &self,
-        key: &IdentityPublic,
-        signature: &[u8; SIGNATURE_LEN],
-    ) -> Result<(), BadSignature> {
-        key.verify(&self.message(), signature)
-    }
-
     fn message(&self) -> [u8; 32] {
         let after = self.after.to_be_bytes();
         derive(Label::LedgerUpdate, &[&self.network.0, self.exporter, &after, self.record])

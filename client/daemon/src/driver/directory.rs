@@ -69,10 +69,10 @@ impl Driver {
             }
         }
         let awaited = self.client.awaits_record();
-        if awaited && !std::mem::replace(&mut self.told_unrecorded, awaited) {
+        let told = std::mem::replace(&mut self.told_unrecorded, awaited);
+        if awaited && !told {
             self.show(Event::Unrecorded);
         }
-        self.told_unrecorded = awaited;
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use rusqlite::{ToSql, Transaction, params};
 use talaria_wire::crypto::IdentityPublic;
 use talaria_wire::peer_message::MessageId;
 
-use super::kinds::{BEGIN, END, TEXT, price_bytes};
+use super::kinds::{BEGIN, END, TEXT};
+use talaria_client::conversation::budget::Price;
 use talaria_client::conversation::state::{
     Change, MAY_COME_AGAIN, Outgoing, Received, Said, SaidText,
 };
@@ -65,7 +66,7 @@ pub(super) fn apply(
         }
         Change::Charged { rounds, at } => {
             let sql = "UPDATE contact SET charged = :rounds, charged_at = :at WHERE id = :contact";
-            let at = at.as_ref().map(price_bytes);
+            let at = at.map(Price::to_bytes);
             tables.run(sql, &[(":rounds", &rounds.cast_signed()), (":at", &at)])
         }
         Change::BudgetWarned => {

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use talaria_client::conversation::budget::Price;
 use talaria_wire::identity::UserName;
-use talaria_wire::identity::ledger::{Charge, Ledger, Partner};
+use talaria_wire::identity::charge::Charge;
+use talaria_wire::identity::ledger::{Ledger, Partner};
 use talaria_wire::network_file::NetworkId;
 
 use super::Database;
-use super::kinds::{charge, charge_at, charge_bytes, price, price_bytes, price_of};
 use crate::error::HomeError;
 
 /// With which a record begins, and by which it is known again.
@@ -56,7 +56,7 @@ impl Database {
         let mut places: Vec<_> = contacts.map(place).collect();
         let mut elsewhere =
             self.connection.prepare("SELECT partner, charge FROM charged_elsewhere")?;
-        let read = |r: &Row<'_>| Ok((Partner(r.get(0)?), charge(r.get(1)?)));
+        let read = |r: &Row<'_>| Ok((Partner(r.get(0)?), Charge::from_bytes(r.get(1)?)));
         for place in elsewhere.query_map([], read)? {
             places.push(place?);
         }
@@ -74,7 +74,7 @@ impl Database {
         self.synchronous("FULL")?;
         let transaction = self.connection.transaction()?;
         let here = others(&transaction)?.worst(record.others.and(record.reserve));
-        transaction.execute("UPDATE local SET charged_others = ?1", [charge_bytes(&here)])?;
+        transaction.execute("UPDATE local SET charged_others = ?1", [here.to_bytes()])?;
         let mut contacted = HashSet::new();
         for (name, charge) in contacts(&transaction, otherwise)? {
             let partner = Partner::of(&network, &name);
@@ -86,7 +86,7 @@ impl Database {
             let taken = record.taken_over(partner);
             let sql = "INSERT OR REPLACE INTO charged_elsewhere (partner, charge) VALUES (?1, ?2)";
             let known = elsewhere(&transaction, partner)?.unwrap_or_default();
-            transaction.execute(sql, params![partner.0, charge_bytes(&known.worst(taken))])?;
+            transaction.execute(sql, params![partner.0, known.worst(taken).to_bytes()])?;
         }
         let sql = "UPDATE local SET record = ?1, record_sent = NULL, earlier = 0";
         transaction.execute(sql, [number.cast_signed()])?;
@@ -122,19 +122,19 @@ fn contacts(
 fn others(connection: &Connection) -> rusqlite::Result<Charge> {
     let found: Option<_> =
         connection.query_row("SELECT charged_others FROM local", [], |r| r.get(0))?;
-    Ok(found.map(charge).unwrap_or_default())
+    Ok(found.map(Charge::from_bytes).unwrap_or_default())
 }
 
 fn elsewhere(connection: &Connection, partner: &Partner) -> rusqlite::Result<Option<Charge>> {
     let sql = "SELECT charge FROM charged_elsewhere WHERE partner = ?1";
-    connection.query_row(sql, [partner.0], |r| r.get(0).map(charge)).optional()
+    connection.query_row(sql, [partner.0], |r| r.get(0).map(Charge::from_bytes)).optional()
 }
 
 /// From the second and third column.
 fn charged(row: &Row<'_>, otherwise: Price) -> rusqlite::Result<Charge> {
     let charged = row.get::<_, i64>(1)?.cast_unsigned();
-    let at = row.get::<_, Option<_>>(2)?.map_or(otherwise, price);
-    Ok(charge_at(charged, at))
+    let at = row.get::<_, Option<_>>(2)?.map_or(otherwise, Price::from_bytes);
+    Ok(Charge { charged, at })
 }
 
 fn set_charge(
@@ -142,8 +142,8 @@ fn set_charge(
     name: &UserName,
     charge: Charge,
 ) -> rusqlite::Result<()> {
-    let Charge { charged, .. } = charge;
-    let at = (charged > 0).then(|| price_bytes(&price_of(&charge)));
+    let Charge { charged, at } = charge;
+    let at = (charged > 0).then(|| at.to_bytes());
     let sql = "UPDATE contact SET charged = ?2, charged_at = ?3 WHERE name = ?1";
     transaction.execute(sql, params![name.as_str(), charged.cast_signed(), at]).map(drop)
 }

@@ -6,11 +6,11 @@
 //! The file is written where it lies and stays open: whoever has used up the descriptors of the process,
 //! or the disk, stops no round. All of it is in one sector, which a disk writes whole or not at all.
 
-use crate::files::write_atomically;
-use std::fs::{self, File, TryLockError};
+use crate::files::{lock, write_atomically};
+use std::fs::{self, File};
 use std::io;
 use std::num::NonZeroU64;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use talaria_wire::Round;
@@ -131,15 +131,9 @@ impl RoundFile {
 
     fn lock(&self) -> Result<File, BadRoundLog> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        let path = folder.join("lock");
-        let io = |error| BadRoundLog::Io { path: path.clone(), error };
-        let options = File::options().write(true).create(true).truncate(false).mode(0o600).clone();
-        let lock = options.open(&path).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(lock),
-            Err(TryLockError::WouldBlock) => Err(BadRoundLog::InUse(folder.to_owned())),
-            Err(TryLockError::Error(error)) => Err(io(error)),
-        }
+        let locked =
+            lock(folder).map_err(|error| BadRoundLog::Io { path: folder.join("lock"), error });
+        locked?.ok_or_else(|| BadRoundLog::InUse(folder.to_owned()))
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
